@@ -1,0 +1,2 @@
+//! Throughline reads police incident narratives, recognises stalking in them
+//! and shows the words that decided it.
