@@ -3,6 +3,9 @@
 #![deny(missing_docs)]
 
 pub mod codebook;
-pub mod corpus;
 pub mod error;
-pub mod report;
+pub mod evaluate;
+pub mod model;
+pub mod nn;
+pub mod rng;
+pub mod text;
