@@ -8,6 +8,8 @@
 
 pub mod calibrate;
 mod checkpoint;
+#[cfg(test)]
+mod learning;
 pub mod settings;
 pub mod targets;
 
@@ -156,7 +158,7 @@ impl Trainer {
         encoder.attention_probs_dropout_prob = t.dropout;
         let tokeniser = crate::text::Tokeniser::from_json(base.get(crate::model::folder::TOKENISER)?)?;
         let network = Network::new(tokeniser, encoder, heads_config(), base.weights()?, t.seed)?;
-        let config = AdamWConfig { beta1: 0.9, beta2: 0.999, eps: 1e-6, weight_decay: t.weight_decay };
+        let config = AdamWConfig { beta1: 0.9, beta2: 0.999, eps: 1e-8, weight_decay: t.weight_decay };
 
         let mut validation = Vec::new();
         for &i in &split.validation {

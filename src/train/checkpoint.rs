@@ -68,7 +68,7 @@ impl Trainer {
         )?;
         let t = &self.settings.training;
         let config =
-            AdamWConfig { beta1: 0.9, beta2: 0.999, eps: 1e-6, weight_decay: t.weight_decay };
+            AdamWConfig { beta1: 0.9, beta2: 0.999, eps: 1e-8, weight_decay: t.weight_decay };
         self.optimiser =
             AdamW::from_arrays(config, state.step, moments).map_err(tensor_error)?;
         self.state = state;
