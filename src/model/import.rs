@@ -592,7 +592,8 @@ impl Place {
                     .hint("name another folder, or give --force to replace the model in it"));
             }
             let file = entry.file_name();
-            if !model_files().any(|name| file == name) {
+            let is_folder = entry.file_type().is_ok_and(|kind| kind.is_dir());
+            if is_folder || !model_files().any(|name| file == name) {
                 return Err(taken(format!(
                     "folder {shown} holds `{}`, which is no part of a model",
                     file.display()
@@ -618,10 +619,17 @@ impl Place {
         let old = Staging::create(&self.parent, &self.name)?;
         let aside = old.0.join("replaced");
         std::fs::rename(&self.out, &aside).map_err(|error| Error::io(&self.out, error))?;
-        std::fs::rename(&new.0, &self.out).map_err(|error| {
-            let _ = std::fs::rename(&aside, &self.out);
-            Error::io(&self.out, error)
-        })
+        let Err(error) = std::fs::rename(&new.0, &self.out) else {
+            return Ok(());
+        };
+        let error = Error::io(&self.out, error);
+        if std::fs::rename(&aside, &self.out).is_ok() {
+            return Err(error);
+        }
+        // It cannot come back either: then it is at least not removed.
+        let hint = format!("what was there is now in {}", aside.display());
+        std::mem::forget(old);
+        Err(error.hint(hint))
     }
 }
 

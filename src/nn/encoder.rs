@@ -73,7 +73,7 @@ impl EncoderConfig {
             );
         }
         let heads = self.num_attention_heads;
-        if heads == 0 || self.hidden_size == 0 || self.hidden_size % heads != 0 {
+        if heads == 0 || self.hidden_size == 0 || !self.hidden_size.is_multiple_of(heads) {
             bail!(
                 "config: {heads} heads do not divide the width {}",
                 self.hidden_size

@@ -206,8 +206,8 @@ mod fetching {
         use std::net::{TcpListener, TcpStream};
         use std::sync::{Arc, Mutex};
 
-        use super::super::super::BaseModel;
         use super::super::super::tests::tiny_members;
+        use super::super::super::{BaseModel, Source, import};
         use super::*;
         use crate::error::ErrorKind;
         use crate::model::folder::WEIGHTS;
@@ -259,17 +259,18 @@ mod fetching {
         ) -> std::io::Result<()> {
             let mut lines = BufReader::new(stream.try_clone()?).lines();
             let request = lines.next().transpose()?.unwrap_or_default();
-            while lines
-                .next()
-                .transpose()?
-                .is_some_and(|line| !line.is_empty())
-            {}
+            let mut token = String::new();
+            while let Some(line) = lines.next().transpose()?.filter(|line| !line.is_empty()) {
+                if let Some(value) = line.strip_prefix("authorization: ") {
+                    token = format!(" with {value}");
+                }
+            }
             let mut words = request.split(' ');
             let (method, path) = (
                 words.next().unwrap_or_default(),
                 words.next().unwrap_or_default(),
             );
-            log.lock().unwrap().push(format!("{method} {path}"));
+            log.lock().unwrap().push(format!("{method} {path}{token}"));
             let file = path
                 .strip_prefix(&format!("/{REPO}/resolve/{COMMIT}/"))
                 .and_then(|name| files.get(name));
@@ -325,10 +326,8 @@ mod fetching {
             }
             assert!(files.find("CARD.md").is_none());
             let asked = hub.requests();
-            assert!(
-                asked.contains(&format!("GET /{REPO}/resolve/{COMMIT}/{WEIGHTS}")),
-                "{asked:?}"
-            );
+            let wanted = format!("GET /{REPO}/resolve/{COMMIT}/{WEIGHTS}");
+            assert!(asked.iter().any(|a| a.starts_with(&wanted)), "{asked:?}");
             // Nothing listens there: all of it, the absent file too, is known.
             let files = read("http://127.0.0.1:9").unwrap();
             assert_eq!(files.get(WEIGHTS).unwrap(), members[WEIGHTS]);
@@ -465,6 +464,54 @@ mod fetching {
                      URL without a base"
                 )
             );
+        }
+
+        /// The other half of the next test, in a process of its own: only there
+        /// can the environment be set.
+        #[test]
+        #[ignore = "run by `the_environment_names_hub_token_and_cache`"]
+        fn import_as_the_environment_says() {
+            let Some(out) = std::env::var_os("THROUGHLINE_TEST_OUT") else {
+                return;
+            };
+            let source = Source::parse(&format!("hub:{REPO}@{COMMIT}")).unwrap();
+            let done = import(&source, Path::new(&out), false).unwrap();
+            assert_eq!(done.base.source.kind, "hub");
+            assert_eq!(done.base.source.name, format!("{REPO}@{COMMIT}"));
+            // The same for a model to be used, whose other files are absent.
+            let files = Files::from_hub(REPO, COMMIT).unwrap();
+            assert_eq!(files.get(WEIGHTS).unwrap(), tiny_members()[WEIGHTS]);
+            assert!(files.find("manifest.json").is_none());
+        }
+
+        #[test]
+        fn the_environment_names_hub_token_and_cache() {
+            let dir = tempfile::tempdir().unwrap();
+            let hub = Hub::new(tiny_members(), Manner::Honest);
+            let cache = dir.path().join("cache");
+            let half = concat!(module_path!(), "::import_as_the_environment_says");
+            // Names of tests begin after the name of the crate.
+            let (_, half) = half.split_once("::").unwrap();
+            let run = std::process::Command::new(std::env::current_exe().unwrap())
+                .args(["--exact", half, "--ignored"])
+                .env("THROUGHLINE_TEST_OUT", dir.path().join("base"))
+                .env("HF_ENDPOINT", &hub.endpoint)
+                .env("HF_HUB_CACHE", &cache)
+                .env("HF_TOKEN", "a-token")
+                .env_remove("HF_HUB_DISABLE_IMPLICIT_TOKEN")
+                .output()
+                .unwrap();
+            let said = String::from_utf8_lossy(&run.stdout);
+            assert!(
+                run.status.success() && said.contains("1 passed"),
+                "{said}{}",
+                String::from_utf8_lossy(&run.stderr)
+            );
+            assert!(dir.path().join("base/base.json").is_file());
+            assert!(cache.is_dir());
+            let asked = hub.requests();
+            let bearer = " with Bearer a-token";
+            assert!(asked.iter().all(|a| a.ends_with(bearer)), "{asked:?}");
         }
     }
 }
