@@ -55,12 +55,12 @@ macro_rules! labels {
         }
 
         impl std::str::FromStr for $enum {
-            type Err = Error;
+            type Err = $crate::error::Error;
 
-            fn from_str(value: &str) -> Result<$enum> {
+            fn from_str(value: &str) -> $crate::error::Result<$enum> {
                 match value {
                     $( $name => Ok($enum::$variant), )+
-                    _ => Err(unknown($what, value, &[$( $name, )+])),
+                    _ => Err($crate::codebook::unknown($what, value, &[$( $name, )+])),
                 }
             }
         }
@@ -79,6 +79,8 @@ macro_rules! labels {
         }
     };
 }
+
+pub(crate) use labels;
 
 labels! {
     /// How one text, taken alone, reads to somebody who screens for stalking.
