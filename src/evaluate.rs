@@ -7,6 +7,7 @@
 //! answer came about, and nothing that is written holds text of a report
 //! unless that is asked for.
 
+pub mod baselines;
 pub mod figures;
 pub mod measure;
 pub mod metrics;
