@@ -8,10 +8,15 @@
 //! unless that is asked for.
 
 pub mod baselines;
+pub mod coders;
+pub mod compare;
 pub mod figures;
 pub mod measure;
 pub mod metrics;
+pub mod probes;
 mod rows;
+pub mod subgroups;
+pub mod table;
 #[cfg(test)]
 pub(crate) mod toy;
 
