@@ -14,8 +14,10 @@ pub mod figures;
 pub mod measure;
 pub mod metrics;
 pub mod probes;
+pub mod report;
 mod rows;
 pub mod subgroups;
+mod svg;
 pub mod table;
 #[cfg(test)]
 pub(crate) mod toy;
@@ -27,6 +29,7 @@ use crate::corpus::{EntitySpan, Span};
 use crate::error::{Error, ErrorKind, Result};
 
 pub use figures::{Figures, figures};
+pub use report::{Evaluation, Extent, evaluate};
 pub use rows::Rows;
 
 /// Anything that reads narratives and answers as the codebook asks.
