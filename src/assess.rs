@@ -38,7 +38,7 @@ pub const ADVICE: &str = "Advisory: a program read this text and may be wrong. W
 const ROUND: usize = 64;
 
 /// What the reader of a report should do next.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum State {
     /// The text reads like stalking: review it now.
@@ -54,6 +54,9 @@ pub enum State {
 }
 
 impl State {
+    /// Every state, the most urgent first.
+    pub const ALL: [Self; 4] = [Self::Review, Self::Possible, Self::NothingFound, Self::CannotTell];
+
     /// The name as it stands in JSON.
     pub fn name(self) -> &'static str {
         match self {
@@ -66,7 +69,7 @@ impl State {
 }
 
 /// What a text says of an indicator. Not mentioned is never the same as no.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum IndicatorState {
     /// The text gives evidence of it.
@@ -75,6 +78,11 @@ pub enum IndicatorState {
     Denied,
     /// The text says nothing of it.
     NotMentioned,
+}
+
+impl IndicatorState {
+    /// Every state.
+    pub const ALL: [Self; 3] = [Self::Found, Self::Denied, Self::NotMentioned];
 }
 
 /// Words of the text, by character offsets, end exclusive.
@@ -209,6 +217,17 @@ impl Assessment {
     }
 }
 
+/// Probabilities that an [`Assessment`] does not list, for measuring.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Probabilities {
+    /// That each indicator is found, in codebook order.
+    pub found: Vec<f64>,
+    /// That each indicator is denied, in codebook order.
+    pub denied: Vec<f64>,
+    /// Of each relationship, in codebook order.
+    pub relationship: Vec<f64>,
+}
+
 /// Choices of the caller.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct AssessOptions {
@@ -295,6 +314,16 @@ impl Assessor {
     ///
     /// When tensor arithmetic fails, which is a fault of this program.
     pub fn assess_all(&self, reports: &[Report]) -> Result<Vec<Assessment>> {
+        Ok(self.assess_in_full(reports)?.into_iter().map(|(assessment, _)| assessment).collect())
+    }
+
+    /// [`Assessor::assess_all`] with the probabilities that an assessment does
+    /// not list.
+    ///
+    /// # Errors
+    ///
+    /// When tensor arithmetic fails, which is a fault of this program.
+    pub fn assess_in_full(&self, reports: &[Report]) -> Result<Vec<(Assessment, Probabilities)>> {
         let mut result = Vec::with_capacity(reports.len());
         for round in reports.chunks(ROUND) {
             let tokens: Vec<Tokens> = round
@@ -303,9 +332,22 @@ impl Assessor {
                 .collect::<Result<_>>()?;
             let readings = self.network.read(&tokens)?;
             let answers = round.iter().zip(tokens.iter().zip(&readings));
-            result.extend(answers.map(|(report, (t, r))| self.interpret(report, t, r)));
+            result.extend(
+                answers.map(|(report, (t, r))| (self.interpret(report, t, r), self.probabilities(r))),
+            );
         }
         Ok(result)
+    }
+
+    fn probabilities(&self, reading: &Reading) -> Probabilities {
+        let (found, denied) = reading
+            .found
+            .iter()
+            .zip(&reading.denied)
+            .map(|(f, d)| self.calibration.indicator(*f, *d))
+            .unzip();
+        let relationship = self.calibration.relationships(&reading.relationship);
+        Probabilities { found, denied, relationship }
     }
 
     /// The vector for linking of a text, of length 1.

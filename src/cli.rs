@@ -2,6 +2,7 @@
 //! prints: data to stdout, talk to stderr.
 
 mod corpus;
+mod evaluate;
 mod model;
 mod score;
 mod train;
@@ -57,6 +58,8 @@ enum Command {
     Score(score::Arguments),
     /// Fine-tune a model on a labelled corpus
     Train(train::Arguments),
+    /// Measure a model on labelled reports, with intervals, beside baselines
+    Evaluate(evaluate::Arguments),
     /// Import a base model; show or verify a model
     #[command(subcommand)]
     Model(model::Command),
@@ -78,6 +81,7 @@ pub fn main() -> ExitStatus {
     let result = match cli.command {
         Command::Score(arguments) => score::run(arguments),
         Command::Train(arguments) => train::run(&arguments),
+        Command::Evaluate(arguments) => evaluate::run(&arguments),
         Command::Model(command) => model::run(command),
         Command::Corpus(command) => corpus::run(command),
     };

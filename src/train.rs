@@ -24,7 +24,7 @@ use crate::corpus::Dataset;
 use crate::error::{Error, ErrorKind, Result};
 use crate::evaluate::metrics::{Ranked, average_precision};
 use crate::model::folder::{Files, to_json, write_atomically};
-use crate::model::{Network, Reading, heads_config, tensor_error};
+use crate::model::{Network, Reading, tensor_error};
 use crate::nn::batch::{Batch, TextInput};
 use crate::nn::heads::Outputs;
 use crate::nn::loss;
@@ -153,11 +153,9 @@ impl Trainer {
 
         let t = &settings.training;
         let base = Files::from_folder(&settings.model.base)?;
-        let mut encoder = base.config()?.encoder;
-        encoder.hidden_dropout_prob = t.dropout;
-        encoder.attention_probs_dropout_prob = t.dropout;
-        let tokeniser = crate::text::Tokeniser::from_json(base.get(crate::model::folder::TOKENISER)?)?;
-        let network = Network::new(tokeniser, encoder, heads_config(), base.weights()?, t.seed)?;
+        let mut network = base.base_network(t.seed)?;
+        network.encoder.hidden_dropout_prob = t.dropout;
+        network.encoder.attention_probs_dropout_prob = t.dropout;
         let config = AdamWConfig { beta1: 0.9, beta2: 0.999, eps: 1e-8, weight_decay: t.weight_decay };
 
         let mut validation = Vec::new();

@@ -78,18 +78,23 @@ impl Calibration {
         (ef / sum, ed / sum)
     }
 
-    /// The most probable relationship and its probability.
-    pub fn relationship(&self, logits: &[f32]) -> (Relationship, f64) {
+    /// Probabilities of the relationships, in codebook order.
+    pub fn relationships(&self, logits: &[f32]) -> Vec<f64> {
         let scaled: Vec<f64> = logits.iter().map(|l| self.relationship * f64::from(*l)).collect();
         let max = scaled.iter().copied().fold(f64::NEG_INFINITY, f64::max);
         let sum: f64 = scaled.iter().map(|s| (s - max).exp()).sum();
-        let mut best = (Relationship::Unknown, f64::NEG_INFINITY);
-        for (&relationship, &s) in Relationship::ALL.iter().zip(&scaled) {
-            if s > best.1 {
-                best = (relationship, s);
+        scaled.iter().map(|s| (s - max).exp() / sum).collect()
+    }
+
+    /// The most probable relationship and its probability; of equals the first.
+    pub fn relationship(&self, logits: &[f32]) -> (Relationship, f64) {
+        let mut best = (Relationship::Unknown, 0.0);
+        for (&relationship, p) in Relationship::ALL.iter().zip(self.relationships(logits)) {
+            if p > best.1 {
+                best = (relationship, p);
             }
         }
-        (best.0, (best.1 - max).exp() / sum)
+        best
     }
 
     /// Refuses a file of another form or with numbers that are not finite.

@@ -277,6 +277,18 @@ impl Files {
         Ok(arrays)
     }
 
+    /// A network of a base model, its heads drawn with `seed`: to train, or to
+    /// read hidden states from.
+    ///
+    /// # Errors
+    ///
+    /// When a file is absent or does not fit the others.
+    pub fn base_network(&self, seed: u64) -> Result<Network> {
+        let tokeniser = Tokeniser::from_json(self.get(TOKENISER)?)?;
+        let encoder = self.config()?.encoder;
+        Network::new(tokeniser, encoder, super::heads_config(), self.weights()?, seed)
+    }
+
     /// The network, ready to read texts.
     ///
     /// # Errors
