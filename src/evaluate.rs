@@ -86,6 +86,15 @@ impl ReportState {
         Self::CannotTell,
     ];
 
+    /// The state of a scorer that has grades and no states of its own.
+    pub fn of(grade: Grade) -> Self {
+        match grade {
+            Grade::None => Self::NothingFound,
+            Grade::Possible => Self::Possible,
+            Grade::Likely => Self::Review,
+        }
+    }
+
     /// The name in files.
     pub fn name(self) -> &'static str {
         match self {

@@ -491,7 +491,7 @@ fn apply(change: &Change, example: &Example, rng: &mut Rng) -> String {
     let text = &*example.report.text;
     match change {
         Change::Names(community, other_sex) => names(example, community, *other_sex),
-        Change::Pronouns => swap_words(text, |w, next| pronoun(w, next)),
+        Change::Pronouns => swap_words(text, pronoun),
         Change::Sexes => {
             let renamed = Example {
                 report: crate::report::Report {

@@ -245,9 +245,8 @@ impl Evaluation {
 
     fn tables(&self, page: &mut String, first: &Figures) {
         let scorers: Vec<&str> = self.scorers.iter().map(|f| &*f.scorer).collect();
-        let all = |get: fn(&Figures) -> &Named| -> Vec<&Named> {
-            self.scorers.iter().map(|f| get(f)).collect()
-        };
+        let all =
+            |get: fn(&Figures) -> &Named| -> Vec<&Named> { self.scorers.iter().map(get).collect() };
         figures_table(page, "All rows", &scorers, &all(|f| &f.figures));
         figures_table(
             page,
@@ -284,7 +283,7 @@ impl Evaluation {
         page.push_str("<h2>Curves</h2>\n<div class=\"plots\">\n");
         let mut draw = |plot: Plot<'_>| {
             if !plot.series.is_empty() {
-                let _ = write!(page, "<figure>{}</figure>\n", plot.draw());
+                let _ = writeln!(page, "<figure>{}</figure>", plot.draw());
             }
         };
         draw(Plot {
@@ -401,9 +400,9 @@ impl Evaluation {
         if !indicators.is_empty() {
             page.push_str("<h2>Indicators, evidence and entities</h2>\n");
             let title = "F1 by indicator (outlined: too few to enter the mean)";
-            let _ = write!(
+            let _ = writeln!(
                 page,
-                "<figure class=\"w\">{}</figure>\n",
+                "<figure class=\"w\">{}</figure>",
                 bars(title, &indicators)
             );
         }
@@ -416,7 +415,7 @@ impl Evaluation {
             .collect();
         if !evidence.is_empty() {
             let drawn = bars("Evidence shown against evidence marked", &evidence);
-            let _ = write!(page, "<figure class=\"w\">{drawn}</figure>\n");
+            let _ = writeln!(page, "<figure class=\"w\">{drawn}</figure>");
         }
         let entities: Vec<Bar> = first
             .entities
@@ -432,7 +431,7 @@ impl Evaluation {
             .collect();
         if !entities.is_empty() {
             let drawn = bars("F1 of entities by kind, then by kind and role", &entities);
-            let _ = write!(page, "<figure class=\"w\">{drawn}</figure>\n");
+            let _ = writeln!(page, "<figure class=\"w\">{drawn}</figure>");
         }
     }
 

@@ -85,9 +85,9 @@ impl Plot<'_> {
         for i in 0..=5 {
             let share = f64::from(i) / 5.0;
             let (x, y) = at((share * most.0, share * most.1));
-            let _ = write!(
+            let _ = writeln!(
                 svg,
-                "<path d=\"M{x0} {y}H{x1}M{x} {y0}V{y1}\" class=\"g\"/><text x=\"{tx}\" y=\"{ty}\" class=\"e\">{vy}</text><text x=\"{x}\" y=\"{by}\" class=\"m\">{vx}</text>\n",
+                "<path d=\"M{x0} {y}H{x1}M{x} {y0}V{y1}\" class=\"g\"/><text x=\"{tx}\" y=\"{ty}\" class=\"e\">{vy}</text><text x=\"{x}\" y=\"{by}\" class=\"m\">{vx}</text>",
                 x0 = n(LEFT),
                 x1 = n(LEFT + w),
                 y0 = n(TOP),
@@ -101,9 +101,9 @@ impl Plot<'_> {
                 vy = tick(share * most.1),
             );
         }
-        let _ = write!(
+        let _ = writeln!(
             svg,
-            "<text x=\"{}\" y=\"{}\" class=\"m\">{}</text><text x=\"14\" y=\"{y}\" class=\"m\" transform=\"rotate(-90 14 {y})\">{}</text>\n",
+            "<text x=\"{}\" y=\"{}\" class=\"m\">{}</text><text x=\"14\" y=\"{y}\" class=\"m\" transform=\"rotate(-90 14 {y})\">{}</text>",
             n(LEFT + w / 2.0),
             n(TOP + h + 34.0),
             escape(self.x),
@@ -142,9 +142,9 @@ impl Plot<'_> {
                 }
             }
             let y = HEIGHT + 18.0 * i as f64;
-            let _ = write!(
+            let _ = writeln!(
                 svg,
-                "<path d=\"{path}\" class=\"l\" {style}/><path d=\"M{} {y}h46\" class=\"l\" {style}/><text x=\"{}\" y=\"{}\">{}</text>\n",
+                "<path d=\"{path}\" class=\"l\" {style}/><path d=\"M{} {y}h46\" class=\"l\" {style}/><text x=\"{}\" y=\"{}\">{}</text>",
                 n(LEFT),
                 n(LEFT + 54.0),
                 n(y + 4.0),
@@ -194,9 +194,9 @@ pub(super) fn bars(title: &str, bars: &[Bar]) -> String {
     for (i, bar) in bars.iter().enumerate() {
         let y = 30.0 + ROW * i as f64;
         let x = |v: f64| NAME + SCALE * v.clamp(0.0, 1.0);
-        let _ = write!(
+        let _ = writeln!(
             svg,
-            "<text x=\"{}\" y=\"{ty}\" class=\"e\">{}</text><rect x=\"{}\" y=\"{}\" width=\"{}\" height=\"12\" class=\"{}\"/><path d=\"M{} {my}H{}\" class=\"i\"/><text x=\"{}\" y=\"{ty}\">{:.2} [{:.2}, {:.2}] {}</text>\n",
+            "<text x=\"{}\" y=\"{ty}\" class=\"e\">{}</text><rect x=\"{}\" y=\"{}\" width=\"{}\" height=\"12\" class=\"{}\"/><path d=\"M{} {my}H{}\" class=\"i\"/><text x=\"{}\" y=\"{ty}\">{:.2} [{:.2}, {:.2}] {}</text>",
             n(NAME - 8.0),
             escape(&bar.name),
             n(NAME),

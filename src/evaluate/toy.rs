@@ -121,11 +121,7 @@ fn truth(example: &Example) -> Scores {
     scores.relationship[labels.relationship.index()] = 1.0;
     scores.evidence = example.spans.clone();
     scores.entities = example.entities.clone();
-    scores.state = Some(match labels.stalking {
-        Grade::None => ReportState::NothingFound,
-        Grade::Possible => ReportState::Possible,
-        Grade::Likely => ReportState::Review,
-    });
+    scores.state = Some(ReportState::of(labels.stalking));
     scores
 }
 

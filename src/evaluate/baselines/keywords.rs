@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 
 use serde::Deserialize;
 
-use crate::codebook::{Grade, Indicator, Relationship};
+use crate::codebook::{Indicator, Relationship};
 use crate::corpus::Span;
 use crate::error::{Error, ErrorKind, Result};
 use crate::evaluate::{IndicatorState, ReportState, Scorer, Scores};
@@ -332,11 +332,7 @@ impl Rules {
         }
         scores.relationship = vec![0.0; Relationship::ALL.len()];
         scores.relationship[best.1.index()] = 1.0;
-        scores.state = Some(match scores.grade() {
-            Grade::Likely => ReportState::Review,
-            Grade::Possible => ReportState::Possible,
-            Grade::None => ReportState::NothingFound,
-        });
+        scores.state = Some(ReportState::of(scores.grade()));
         scores
     }
 }

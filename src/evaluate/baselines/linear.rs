@@ -12,7 +12,7 @@ use rayon::prelude::*;
 use crate::codebook::{Indicator, Relationship};
 use crate::corpus::{Example, Labels};
 use crate::error::{Error, ErrorKind, Result};
-use crate::evaluate::{IndicatorState, Scores};
+use crate::evaluate::{IndicatorState, ReportState, Scores};
 
 /// Rows of features, each as `(column, value)`.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -345,6 +345,7 @@ impl Heads {
         if sum > 0.0 {
             scores.relationship = each.into_iter().map(|p| p / sum).collect();
         }
+        scores.state = Some(ReportState::of(scores.grade()));
         scores
     }
 }

@@ -177,7 +177,9 @@ mod tests {
         #[test]
         fn b_cubed_item_by_item(items in proptest::collection::vec((0usize..4, 0usize..4), 1..20)) {
             let (truth, answer): (Vec<_>, Vec<_>) = items.iter().copied().unzip();
-            let mean = |of: &dyn Fn(&(usize, usize), &(usize, usize)) -> bool| {
+            type Same<'a> = &'a dyn Fn(&Item, &Item) -> bool;
+            type Item = (usize, usize);
+            let mean = |of: Same<'_>| {
                 items.iter().map(|i| {
                     let group: Vec<_> = items.iter().filter(|j| of(i, j)).collect();
                     group.iter().filter(|j| **j == i).count() as f64 / group.len() as f64
