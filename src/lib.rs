@@ -1,13 +1,21 @@
 //! Throughline reads police incident narratives, recognises stalking in them
 //! and shows the words that decided it.
+//!
+//! Data flows one way: [`report`] to [`text`] to [`model`] to [`assess`] to
+//! [`render`]. The rooms and what each may know stand in `ARCHITECTURE.md`.
 #![deny(missing_docs)]
 
+pub mod assess;
+pub mod cli;
 pub mod codebook;
 pub mod corpus;
+pub mod entities;
 pub mod error;
 pub mod evaluate;
 pub mod model;
 pub mod nn;
+pub mod render;
 pub mod report;
 pub mod rng;
 pub mod text;
+pub mod train;

@@ -4,6 +4,8 @@
 //!
 //! All offsets count Unicode characters of the original text.
 
+#[cfg(test)]
+pub(crate) mod fixture;
 pub mod language;
 mod shape;
 
@@ -95,6 +97,12 @@ impl Tokeniser {
         self.inner.get_vocab_size(true)
     }
 
+    /// The highest id of a token: the word table must have a row for it.
+    pub fn highest_id(&self) -> u32 {
+        let vocabulary = self.inner.get_vocab(true);
+        vocabulary.into_values().max().unwrap_or(0)
+    }
+
     /// Tokens of a narrative.
     ///
     /// # Errors
@@ -154,9 +162,181 @@ pub fn slice_chars(text: &str, start: usize, end: usize) -> &str {
 mod tests {
     use proptest::prelude::*;
 
+    use super::fixture::{tiny_json, tiny_tokeniser};
     use super::*;
 
+    /// The tokens of a text as the words of the vocabulary, each with the
+    /// characters of the original that it stands for.
+    fn pieces(text: &str) -> Vec<(String, &str)> {
+        let tokeniser = tiny_tokeniser();
+        let tokens = tokeniser.encode(text).unwrap();
+        tokens
+            .ids
+            .iter()
+            .zip(&tokens.offsets)
+            .map(|(id, &(start, end))| {
+                let token = tokeniser.inner.id_to_token(*id).unwrap();
+                (token, slice_chars(text, start, end))
+            })
+            .collect()
+    }
+
+    #[test]
+    fn offsets_are_characters_of_the_original_text() {
+        struct Case {
+            what: &'static str,
+            text: &'static str,
+            want: &'static [(&'static str, &'static str)],
+        }
+        let cases = [
+            Case {
+                what: "letter case and word pieces",
+                text: "He followed.",
+                want: &[
+                    ("he", "He"),
+                    ("follow", "follow"),
+                    ("##ed", "ed"),
+                    (".", "."),
+                ],
+            },
+            Case {
+                what: "accents in one character",
+                text: "Zoë sat in the Café",
+                want: &[
+                    ("zoe", "Zoë"),
+                    ("sat", "sat"),
+                    ("in", "in"),
+                    ("the", "the"),
+                    ("cafe", "Café"),
+                ],
+            },
+            Case {
+                // The mark is dropped, so the piece ends before it; what comes
+                // after it is in its place.
+                what: "accents as combining characters",
+                text: "Zoe\u{308} sat cafe\u{301}s",
+                want: &[
+                    ("zoe", "Zoe"),
+                    ("sat", "sat"),
+                    ("cafe", "cafe"),
+                    ("##s", "s"),
+                ],
+            },
+            Case {
+                what: "emoji, of one character and of several",
+                text: "he \u{1f621} sat\u{1f468}\u{200d}\u{1f469}\u{200d}\u{1f467} she",
+                want: &[
+                    ("he", "he"),
+                    ("[UNK]", "\u{1f621}"),
+                    ("[UNK]", "sat\u{1f468}\u{200d}\u{1f469}\u{200d}\u{1f467}"),
+                    ("she", "she"),
+                ],
+            },
+            Case {
+                what: "NUL and other control characters",
+                text: "he\0sat\u{7}\u{1b}outside\0",
+                want: &[("he", "he"), ("sat", "sat"), ("outside", "outside")],
+            },
+            Case {
+                what: "Windows line ends and tabs",
+                text: "he sat\r\n\r\n\tshe sat\r\n",
+                want: &[("he", "he"), ("sat", "sat"), ("she", "she"), ("sat", "sat")],
+            },
+            Case {
+                what: "typographic characters",
+                text: "her\u{2019}s \u{2013} \u{201c}text\u{201d}\u{a0}he",
+                want: &[
+                    ("her", "her"),
+                    ("'", "\u{2019}"),
+                    ("s", "s"),
+                    ("-", "\u{2013}"),
+                    ("\"", "\u{201c}"),
+                    ("text", "text"),
+                    ("\"", "\u{201d}"),
+                    ("he", "he"),
+                ],
+            },
+            Case {
+                what: "characters that grow or are unknown",
+                text: "\u{130}n stra\u{df}e \u{4e2d}\u{6587} he",
+                want: &[
+                    ("in", "\u{130}n"),
+                    ("[UNK]", "stra\u{df}e"),
+                    ("[UNK]", "\u{4e2d}"),
+                    ("[UNK]", "\u{6587}"),
+                    ("he", "he"),
+                ],
+            },
+            Case {
+                what: "nothing to read",
+                text: " \r\n\0 ",
+                want: &[],
+            },
+        ];
+        for Case { what, text, want } in cases {
+            let want: Vec<(String, &str)> =
+                want.iter().map(|(t, s)| ((*t).to_owned(), *s)).collect();
+            assert_eq!(pieces(text), want, "{what}");
+        }
+    }
+
+    #[test]
+    fn truncation_and_padding_are_cleared() {
+        let mut json = tiny_json();
+        json["truncation"] = serde_json::json!({
+            "max_length": 4, "strategy": "LongestFirst", "stride": 0, "direction": "Right",
+        });
+        json["padding"] = serde_json::json!({
+            "strategy": {"Fixed": 8}, "direction": "Right", "pad_to_multiple_of": null,
+            "pad_id": 0, "pad_type_id": 0, "pad_token": "[PAD]",
+        });
+        let tokeniser = Tokeniser::from_json(json.to_string().as_bytes()).unwrap();
+        assert_eq!(tokeniser.encode("he").unwrap().len(), 1);
+        assert_eq!(tokeniser.encode("he sat in the golf").unwrap().len(), 5);
+        let written = tokeniser.to_json().unwrap();
+        let value: serde_json::Value = serde_json::from_str(&written).unwrap();
+        assert!(value["truncation"].is_null() && value["padding"].is_null());
+        let again = Tokeniser::from_json(written.as_bytes()).unwrap();
+        assert_eq!(again.vocabulary(), tokeniser.vocabulary());
+        assert_eq!(again.highest_id() as usize + 1, tokeniser.vocabulary());
+        assert_eq!(again.special(), (2, 3));
+    }
+
+    #[test]
+    fn a_file_that_is_no_tokeniser_is_refused() {
+        let error = Tokeniser::from_json(b"{}").unwrap_err().to_string();
+        assert!(
+            error.starts_with("tokenizer.json does not parse: "),
+            "{error}"
+        );
+        let json = tiny_json().to_string().replace("[SEP]", "[END]");
+        let error = Tokeniser::from_json(json.as_bytes()).unwrap_err();
+        assert_eq!(error.to_string(), "tokenizer.json has no token `[SEP]`");
+    }
+
     proptest! {
+        #[test]
+        fn every_token_stands_for_characters_of_the_text(
+            text in proptest::collection::vec(
+                prop_oneof![
+                    any::<char>(),
+                    proptest::char::range('\0', '\u{24f}'),
+                    proptest::char::range('\u{300}', '\u{36f}'),
+                    Just(' '),
+                ],
+                0..40,
+            )
+        ) {
+            let text: String = text.into_iter().collect();
+            let tokens = tiny_tokeniser().encode(&text).unwrap();
+            prop_assert_eq!(tokens.features.len(), tokens.len() * FEATURES);
+            let mut last = 0;
+            for &(start, end) in &tokens.offsets {
+                prop_assert!(last <= start && start < end && end <= text.chars().count());
+                last = end;
+            }
+        }
+
         #[test]
         fn normalising_moves_no_character(text in "\\PC{0,80}") {
             prop_assert_eq!(normalise(&text).chars().count(), text.chars().count());

@@ -4,7 +4,8 @@
 //! A shipped folder holds `config.json`, `tokenizer.json`,
 //! `model.safetensors` (float16), `calibration.json`, `thresholds.json`,
 //! `CARD.md` and `manifest.json` with the SHA-256 of each. A base folder, to
-//! train from, holds the first three alone.
+//! train from, holds the first three (float32) and, where [`super::import`]
+//! wrote it, `base.json`, which says where they come from.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -33,6 +34,8 @@ pub const THRESHOLDS: &str = "thresholds.json";
 pub const CARD: &str = "CARD.md";
 /// Checksums and origin.
 pub const MANIFEST: &str = "manifest.json";
+/// Origin of a base model.
+pub const BASE: &str = "base.json";
 
 /// Files of a shipped model whose checksums the manifest holds.
 pub const MEMBERS: [&str; 6] = [CONFIG, TOKENISER, WEIGHTS, CALIBRATION, THRESHOLDS, CARD];
@@ -76,7 +79,7 @@ pub fn sha256(data: &[u8]) -> String {
         .collect()
 }
 
-fn model_error(message: impl Into<String>) -> Error {
+pub(super) fn model_error(message: impl Into<String>) -> Error {
     Error::new(ErrorKind::Model, message)
 }
 
@@ -100,7 +103,7 @@ impl Files {
             ));
         }
         let mut files = BTreeMap::new();
-        for name in MEMBERS.iter().chain([&MANIFEST]) {
+        for name in MEMBERS.iter().chain([&MANIFEST, &BASE]) {
             let file = path.join(name);
             match std::fs::read(&file) {
                 Ok(data) => {
@@ -241,8 +244,8 @@ impl Files {
         self.json(CONFIG)
     }
 
-    /// The weights by name, as `f32`. A prefix `bert.` is taken off, so that
-    /// checkpoints with a head of another kind load as well.
+    /// The weights by their plain names, as `f32`, so that checkpoints with a
+    /// head of another kind load as well.
     ///
     /// # Errors
     ///
@@ -253,19 +256,18 @@ impl Files {
         let tensors = SafeTensors::deserialize(data)
             .map_err(|error| bad(format!("not a safetensors file: {error}")))?;
         let mut arrays = BTreeMap::new();
-        for (name, view) in tensors.tensors() {
+        let mut tensors = tensors.tensors();
+        // They come in the order of a hash table.
+        tensors.sort_by(|(a, _), (b, _)| a.cmp(b));
+        for (name, view) in tensors {
             let Some(data) = to_f32(&view) else {
                 if name.ends_with("position_ids") {
                     continue;
                 }
                 return Err(bad(format!("weight {name} is of type {:?}", view.dtype())));
             };
-            let name = name
-                .strip_prefix("bert.")
-                .map(str::to_owned)
-                .unwrap_or(name);
             arrays.insert(
-                name,
+                plain_name(&name),
                 Array {
                     shape: view.shape().to_vec(),
                     data,
@@ -328,7 +330,23 @@ impl Files {
     }
 }
 
-fn to_f32(view: &TensorView<'_>) -> Option<Vec<f32>> {
+/// The name of a weight as `BertModel` of today has it: without the prefix
+/// `bert.` of a checkpoint with a head, and with `weight` and `bias` for the
+/// `gamma` and `beta` of the first checkpoints.
+pub(super) fn plain_name(name: &str) -> String {
+    let name = name.strip_prefix("bert.").unwrap_or(name);
+    for (old, new) in [("gamma", "weight"), ("beta", "bias")] {
+        if let Some(stem) = name.strip_suffix(old)
+            && stem.ends_with("LayerNorm.")
+        {
+            return format!("{stem}{new}");
+        }
+    }
+    name.to_owned()
+}
+
+/// The values of a tensor, where its type of number is one that we read.
+pub(super) fn to_f32(view: &TensorView<'_>) -> Option<Vec<f32>> {
     let data = view.data();
     match view.dtype() {
         Dtype::F32 => Some(

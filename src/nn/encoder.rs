@@ -73,7 +73,7 @@ impl EncoderConfig {
             );
         }
         let heads = self.num_attention_heads;
-        if heads == 0 || self.hidden_size % heads != 0 {
+        if heads == 0 || self.hidden_size == 0 || !self.hidden_size.is_multiple_of(heads) {
             bail!(
                 "config: {heads} heads do not divide the width {}",
                 self.hidden_size
@@ -81,6 +81,41 @@ impl EncoderConfig {
         }
         if self.max_position_embeddings < 8 || self.vocab_size == 0 || self.type_vocab_size == 0 {
             bail!("config: vocabulary, positions and types must not be empty");
+        }
+        // No sum or product of sizes below these overflows, and no known
+        // member of the family comes near them.
+        for (key, size, most) in [
+            ("vocab_size", self.vocab_size, 1 << 24),
+            ("hidden_size", self.hidden_size, 1 << 16),
+            ("num_hidden_layers", self.num_hidden_layers, 1 << 10),
+            ("intermediate_size", self.intermediate_size, 1 << 18),
+            (
+                "max_position_embeddings",
+                self.max_position_embeddings,
+                1 << 20,
+            ),
+            ("type_vocab_size", self.type_vocab_size, 1 << 16),
+        ] {
+            if size > most {
+                bail!("config: {key} is {size}, the most is {most}");
+            }
+        }
+        for (key, p) in [
+            ("hidden_dropout_prob", self.hidden_dropout_prob),
+            (
+                "attention_probs_dropout_prob",
+                self.attention_probs_dropout_prob,
+            ),
+        ] {
+            if !(0.0..1.0).contains(&p) {
+                bail!("config: {key} is {p}, it must be at least 0 and below 1");
+            }
+        }
+        if !(self.layer_norm_eps > 0.0 && self.layer_norm_eps < 1.0) {
+            bail!(
+                "config: layer_norm_eps is {}, it must lie between 0 and 1",
+                self.layer_norm_eps
+            );
         }
         Ok(())
     }
@@ -117,8 +152,67 @@ fn norm(params: &Params, prefix: &str, x: &Tensor, eps: f64) -> Result<Tensor> {
     ops::layer_norm(x, w, b, eps)
 }
 
+/// One weight of the encoder: what a checkpoint must hold.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Weight {
+    /// Its name in Hugging Face's `BertModel`.
+    pub name: String,
+    /// Extent of each dimension.
+    pub shape: Vec<usize>,
+    /// How it is filled where no checkpoint gives it.
+    pub init: Init,
+}
+
+/// The weights of an encoder of this shape, the word table first. The
+/// configuration must have passed [`EncoderConfig::check`].
+pub fn layout(config: &EncoderConfig) -> Vec<Weight> {
+    let (d, f) = (config.hidden_size, config.intermediate_size);
+    let mut weights = Vec::new();
+    let mut add = |name: String, shape: &[usize], init| {
+        weights.push(Weight {
+            name,
+            shape: shape.to_vec(),
+            init,
+        });
+    };
+    // As BERT draws them: normal, standard deviation 0.02.
+    let normal = Init::Normal(0.02);
+    add(WORD_EMBEDDINGS.into(), &[config.vocab_size, d], normal);
+    add(
+        "embeddings.position_embeddings.weight".into(),
+        &[config.max_position_embeddings, d],
+        normal,
+    );
+    add(
+        "embeddings.token_type_embeddings.weight".into(),
+        &[config.type_vocab_size, d],
+        normal,
+    );
+    add("embeddings.LayerNorm.weight".into(), &[d], Init::Ones);
+    add("embeddings.LayerNorm.bias".into(), &[d], Init::Zeros);
+    for layer in 0..config.num_hidden_layers {
+        let p = format!("encoder.layer.{layer}");
+        for (part, o, i) in [
+            ("attention.self.query", d, d),
+            ("attention.self.key", d, d),
+            ("attention.self.value", d, d),
+            ("attention.output.dense", d, d),
+            ("intermediate.dense", f, d),
+            ("output.dense", d, f),
+        ] {
+            add(format!("{p}.{part}.weight"), &[o, i], normal);
+            add(format!("{p}.{part}.bias"), &[o], Init::Zeros);
+        }
+        for part in ["attention.output.LayerNorm", "output.LayerNorm"] {
+            add(format!("{p}.{part}.weight"), &[d], Init::Ones);
+            add(format!("{p}.{part}.bias"), &[d], Init::Zeros);
+        }
+    }
+    weights
+}
+
 /// Creates the encoder's variables: from `given` where it has them, else
-/// drawn with `rng` as BERT draws them (normal, standard deviation 0.02).
+/// drawn with `rng`.
 ///
 /// # Errors
 ///
@@ -129,7 +223,7 @@ pub fn init(
     rng: &mut Rng,
 ) -> Result<Params> {
     config.check()?;
-    let (d, f) = (config.hidden_size, config.intermediate_size);
+    let d = config.hidden_size;
     let words = match given.remove(WORD_EMBEDDINGS) {
         Some(array) if array.shape == [config.vocab_size, d] => array,
         Some(array) => bail!(
@@ -145,36 +239,9 @@ pub fn init(
         },
     };
     let mut params = Params::new(words)?;
-    let mut add = |name: String, shape: &[usize], init| params.add(&name, shape, given, init, rng);
-    let normal = Init::Normal(0.02);
-    add(
-        "embeddings.position_embeddings.weight".into(),
-        &[config.max_position_embeddings, d],
-        normal,
-    )?;
-    add(
-        "embeddings.token_type_embeddings.weight".into(),
-        &[config.type_vocab_size, d],
-        normal,
-    )?;
-    add("embeddings.LayerNorm.weight".into(), &[d], Init::Ones)?;
-    add("embeddings.LayerNorm.bias".into(), &[d], Init::Zeros)?;
-    for layer in 0..config.num_hidden_layers {
-        let p = format!("encoder.layer.{layer}");
-        for (part, o, i) in [
-            ("attention.self.query", d, d),
-            ("attention.self.key", d, d),
-            ("attention.self.value", d, d),
-            ("attention.output.dense", d, d),
-            ("intermediate.dense", f, d),
-            ("output.dense", d, f),
-        ] {
-            add(format!("{p}.{part}.weight"), &[o, i], normal)?;
-            add(format!("{p}.{part}.bias"), &[o], Init::Zeros)?;
-        }
-        for part in ["attention.output.LayerNorm", "output.LayerNorm"] {
-            add(format!("{p}.{part}.weight"), &[d], Init::Ones)?;
-            add(format!("{p}.{part}.bias"), &[d], Init::Zeros)?;
+    for Weight { name, shape, init } in layout(config) {
+        if name != WORD_EMBEDDINGS {
+            params.add(&name, &shape, given, init, rng)?;
         }
     }
     Ok(params)

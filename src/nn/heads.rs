@@ -111,11 +111,11 @@ pub fn init(
         ("link", config.link_width, d + pooled),
     ];
     for (name, o, k) in layers {
-        // Scaled so that outputs begin with about the variance of the inputs.
-        let std = if matches!(name, "token" | "pool_value" | "text" | "entity" | "link") {
-            (1.0 / k as f64).sqrt()
-        } else {
-            0.02
+        // Scaled so that outputs begin with about the variance of the inputs;
+        // scores begin flat, so that pools begin as means.
+        let std = match name {
+            "evidence" | "attend" | "pool_score" => 0.02,
+            _ => (1.0 / k as f64).sqrt(),
         };
         params.add(
             &format!("heads.{name}.weight"),
@@ -127,6 +127,8 @@ pub fn init(
         // A token is rarely evidence and an indicator rarely there: begin so.
         let bias = match name {
             "evidence" => Init::Constant(-4.0),
+            "indicator_text" => Init::Constant(-1.5),
+            "harm" => Init::Constant(-2.0),
             _ => Init::Zeros,
         };
         params.add(&format!("heads.{name}.bias"), &[o], given, bias, rng)?;

@@ -3,9 +3,10 @@
 //! not touch keep weights and moments as they are and cost nothing.
 
 use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
 
 use candle_core::backprop::GradStore;
-use candle_core::{Result, Tensor, Var, bail};
+use candle_core::{CpuStorage, InplaceOp2, Layout, Result, Tensor, Var, bail};
 use rayon::prelude::*;
 
 use super::ops::with_values;
@@ -48,7 +49,7 @@ pub struct WordGradient {
     pub rows: Tensor,
 }
 
-/// `(updated weight)` for one value; all in `f32`, in a fixed order.
+/// The constants of one step, in `f32`.
 struct Update {
     beta1: f32,
     beta2: f32,
@@ -59,13 +60,59 @@ struct Update {
 
 impl Update {
     #[inline(always)]
-    fn apply(&self, w: &mut [f32], g: &[f32], m: &mut [f32], v: &mut [f32], rate: f32, decay: f32) {
-        for i in 0..w.len() {
-            m[i] = self.beta1 * m[i] + (1.0 - self.beta1) * g[i];
-            v[i] = self.beta2 * v[i] + (1.0 - self.beta2) * g[i] * g[i];
-            let step = (m[i] * self.correct1) / ((v[i] * self.correct2).sqrt() + self.eps);
-            w[i] -= rate * (step + decay * w[i]);
+    #[expect(clippy::too_many_arguments, reason = "four arrays and their three constants")]
+    fn apply(
+        &self,
+        w: &mut [f32],
+        g: &[f32],
+        m: &mut [f32],
+        v: &mut [f32],
+        scale: f32,
+        rate: f32,
+        decay: f32,
+    ) {
+        for (((w, g), m), v) in w.iter_mut().zip(g).zip(m).zip(v) {
+            let g = g * scale;
+            *m = self.beta1 * *m + (1.0 - self.beta1) * g;
+            *v = self.beta2 * *v + (1.0 - self.beta2) * g * g;
+            let step = (*m * self.correct1) / ((*v * self.correct2).sqrt() + self.eps);
+            *w -= rate * (step + decay * *w);
         }
+    }
+}
+
+/// The update of one variable where it lies, without a copy of weights or
+/// gradient.
+struct InPlace<'a> {
+    update: &'a Update,
+    state: Mutex<&'a mut Moments>,
+    scale: f32,
+    rate: f32,
+    decay: f32,
+}
+
+impl InplaceOp2 for InPlace<'_> {
+    fn name(&self) -> &'static str {
+        "adamw"
+    }
+
+    fn cpu_fwd(&self, w: &mut CpuStorage, l1: &Layout, g: &CpuStorage, l2: &Layout) -> Result<()> {
+        let (Some((w0, w1)), Some((g0, g1))) = (l1.contiguous_offsets(), l2.contiguous_offsets()) else {
+            bail!("adamw: weights and gradient must be contiguous")
+        };
+        let g = &g.as_slice::<f32>()?[g0..g1];
+        let CpuStorage::F32(w) = w else { bail!("adamw: weights must be f32") };
+        let w = &mut w[w0..w1];
+        // Nobody panics while holding it, and a poisoned state is still whole.
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let Moments { m, v } = &mut **state;
+        if w.len() != g.len() || w.len() != m.len() || w.len() != v.len() {
+            bail!("adamw: {} weights, {} gradients, {} moments", w.len(), g.len(), m.len());
+        }
+        super::kernels::vectorised(|| {
+            self.update.apply(w, g, m, v, self.scale, self.rate, self.decay);
+        });
+        Ok(())
     }
 }
 
@@ -131,48 +178,35 @@ impl AdamW {
             correct2: (1.0 / (1.0 - c.beta2.powi(power))) as f32,
             eps: c.eps as f32,
         };
-        let mut work: Vec<(&Var, Vec<f32>, &mut Moments, f32, f32)> = Vec::new();
         for (name, var) in params.vars() {
             if !self.moments.contains_key(name) {
                 let n = var.elem_count();
-                self.moments.insert(
-                    name.to_owned(),
-                    Moments {
-                        m: vec![0.0; n],
-                        v: vec![0.0; n],
-                    },
-                );
+                self.moments.insert(name.to_owned(), Moments { m: vec![0.0; n], v: vec![0.0; n] });
             }
         }
-        let mut moments: BTreeMap<&str, &mut Moments> = self
-            .moments
-            .iter_mut()
-            .map(|(name, m)| (name.as_str(), m))
-            .collect();
+        // Variables and moments are both in order of their names; the moments
+        // hold those of the word table besides.
+        let mut work: Vec<(&Var, Tensor, InPlace<'_>)> = Vec::new();
+        let mut moments = self.moments.iter_mut();
         for (name, var) in params.vars() {
             let Some(grad) = grads.get(var) else {
                 bail!("variable {name} got no gradient: the graph is cut before it")
             };
-            let grad = with_values(grad, |g| g.iter().map(|g| g * scale as f32).collect())?;
-            let Some(state) = moments.remove(name) else {
+            let Some((_, state)) = moments.by_ref().find(|(other, _)| *other == name) else {
                 bail!("variable {name} has no moments")
             };
-            let decay = if decays(name) {
-                c.weight_decay as f32
-            } else {
-                0.0
+            let decay = if decays(name) { c.weight_decay as f32 } else { 0.0 };
+            let op = InPlace {
+                update: &update,
+                state: Mutex::new(state),
+                scale: scale as f32,
+                rate: rate(name) as f32,
+                decay,
             };
-            work.push((var, grad, state, rate(name) as f32, decay));
+            work.push((var, grad.contiguous()?, op));
         }
-        drop(moments);
-        work.into_par_iter()
-            .try_for_each(|(var, grad, state, rate, decay)| {
-                let mut w = with_values(var, <[f32]>::to_vec)?;
-                super::kernels::vectorised(|| {
-                    update.apply(&mut w, &grad, &mut state.m, &mut state.v, rate, decay);
-                });
-                var.set(&Tensor::from_vec(w, var.shape().clone(), var.device())?)
-            })?;
+        work.par_iter().try_for_each(|(var, grad, op)| var.as_tensor().inplace_op2(grad, op))?;
+        drop(work);
         self.step_words(params, words, scale, rate(WORD_EMBEDDINGS), &update)
     }
 
@@ -200,14 +234,11 @@ impl AdamW {
             );
         }
         with_values(&words.rows, |grad| {
-            let mut scaled = vec![0.0; d];
             for (row, &id) in words.ids.iter().enumerate() {
                 let at = id as usize * d..(id as usize + 1) * d;
-                for (scaled, g) in scaled.iter_mut().zip(&grad[row * d..(row + 1) * d]) {
-                    *scaled = g * scale as f32;
-                }
+                let g = &grad[row * d..(row + 1) * d];
                 let (m, v) = (&mut state.m[at.clone()], &mut state.v[at.clone()]);
-                update.apply(&mut table.data[at], &scaled, m, v, rate as f32, 0.0);
+                update.apply(&mut table.data[at], g, m, v, scale as f32, rate as f32, 0.0);
             }
         })
     }

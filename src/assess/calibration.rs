@@ -1,0 +1,212 @@
+//! From logits to probabilities, and from probabilities to states. Both are
+//! fitted on validation reports and stored with the model.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Stalking, round};
+use crate::codebook::{Grade, Indicator, Relationship};
+use crate::error::{Error, ErrorKind, Result};
+
+/// The form of `calibration.json`.
+pub const CALIBRATION_SCHEMA: &str = "throughline.calibration/1";
+/// The form of `thresholds.json`.
+pub const THRESHOLDS_SCHEMA: &str = "throughline.thresholds/1";
+
+/// `σ(scale · logit + bias)` (Platt 1999).
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Scale {
+    /// Factor on the logit.
+    pub scale: f64,
+    /// Added after it.
+    pub bias: f64,
+}
+
+impl Scale {
+    /// Leaves the logit as it is.
+    pub const IDENTITY: Self = Self { scale: 1.0, bias: 0.0 };
+
+    /// The calibrated probability of a logit.
+    pub fn probability(self, logit: f32) -> f64 {
+        1.0 / (1.0 + (-(self.scale * f64::from(logit) + self.bias)).exp())
+    }
+}
+
+/// Calibration of every answer.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Calibration {
+    /// Form of the file.
+    pub schema: String,
+    /// Of the log odds of `possible` or `likely` against `none`.
+    pub stalking: Scale,
+    /// Of the log odds of `likely` against `possible`.
+    pub likely: Scale,
+    /// Of the logits of an indicator, found and denied alike.
+    pub indicators: Scale,
+    /// Of the logit of serious-harm evidence.
+    pub harm: Scale,
+    /// Factor on the logits of the relationship.
+    pub relationship: f64,
+}
+
+impl Calibration {
+    /// Probabilities of the grades from their logits.
+    pub fn stalking(&self, grade: &[f32]) -> Stalking {
+        let at = |grade_: Grade| grade[grade_.index()];
+        let (none, possible, likely) = (at(Grade::None), at(Grade::Possible), at(Grade::Likely));
+        let max = possible.max(likely);
+        let either = max + ((possible - max).exp() + (likely - max).exp()).ln();
+        let p = self.stalking.probability(either - none);
+        let share = self.likely.probability(likely - possible);
+        // Rounded so that the three add up to one and two of them to p.
+        let p = round(p);
+        let likely = round(p * share);
+        Stalking { p, none: round(1.0 - p), possible: round(p - likely), likely }
+    }
+
+    /// Probabilities that an indicator is found and that it is denied.
+    pub fn indicator(&self, found: f32, denied: f32) -> (f64, f64) {
+        let Scale { scale, bias } = self.indicators;
+        let f = scale * f64::from(found) + bias;
+        let d = scale * f64::from(denied) + bias;
+        let max = f.max(d).max(0.0);
+        let (ef, ed, e0) = ((f - max).exp(), (d - max).exp(), (-max).exp());
+        let sum = ef + ed + e0;
+        (ef / sum, ed / sum)
+    }
+
+    /// The most probable relationship and its probability.
+    pub fn relationship(&self, logits: &[f32]) -> (Relationship, f64) {
+        let scaled: Vec<f64> = logits.iter().map(|l| self.relationship * f64::from(*l)).collect();
+        let max = scaled.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        let sum: f64 = scaled.iter().map(|s| (s - max).exp()).sum();
+        let mut best = (Relationship::Unknown, f64::NEG_INFINITY);
+        for (&relationship, &s) in Relationship::ALL.iter().zip(&scaled) {
+            if s > best.1 {
+                best = (relationship, s);
+            }
+        }
+        (best.0, (best.1 - max).exp() / sum)
+    }
+
+    /// Refuses a file of another form or with numbers that are not finite.
+    pub(super) fn check(&self, origin: &str) -> Result<()> {
+        let scales = [self.stalking, self.likely, self.indicators, self.harm];
+        let finite = scales.iter().all(|s| s.scale.is_finite() && s.bias.is_finite());
+        if self.schema != CALIBRATION_SCHEMA || !finite || !self.relationship.is_finite() {
+            return Err(Error::new(
+                ErrorKind::Model,
+                format!("{origin}: calibration.json is not of the form `{CALIBRATION_SCHEMA}`"),
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// Thresholds on `stalking.p`.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StateThresholds {
+    /// From here on `review`.
+    pub review: f64,
+    /// From here on `possible`.
+    pub possible: f64,
+    /// With abstention on, `cannot_tell` from the first to below the second.
+    pub abstain: [f64; 2],
+}
+
+/// Thresholds of one indicator.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct IndicatorThresholds {
+    /// Probability from which it counts as found.
+    pub found: f64,
+    /// Probability from which it counts as denied.
+    pub denied: f64,
+}
+
+/// Where probabilities become states.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Thresholds {
+    /// Form of the file.
+    pub schema: String,
+    /// Of the report.
+    pub states: StateThresholds,
+    /// Of serious-harm evidence.
+    pub serious_harm: f64,
+    /// Of each indicator.
+    pub indicators: BTreeMap<Indicator, IndicatorThresholds>,
+    /// Probability from which a token is shown as evidence.
+    pub evidence_token: f64,
+}
+
+impl Thresholds {
+    /// Thresholds of `indicator`.
+    pub fn indicator(&self, indicator: Indicator) -> IndicatorThresholds {
+        let middle = IndicatorThresholds { found: 0.5, denied: 0.5 };
+        self.indicators.get(&indicator).copied().unwrap_or(middle)
+    }
+
+    /// Refuses a file of another form, without an indicator, or out of order.
+    pub(super) fn check(&self, origin: &str) -> Result<()> {
+        let refuse = |what: String| {
+            Err(Error::new(ErrorKind::Model, format!("{origin}: thresholds.json: {what}")))
+        };
+        if self.schema != THRESHOLDS_SCHEMA {
+            return refuse(format!("form `{}`, needed `{THRESHOLDS_SCHEMA}`", self.schema));
+        }
+        if let Some(missing) = Indicator::ALL.iter().find(|i| !self.indicators.contains_key(i)) {
+            return refuse(format!("no thresholds for {missing}"));
+        }
+        let s = &self.states;
+        if !(0.0 <= s.possible && s.possible <= s.review && s.review <= 1.0) {
+            return refuse(format!("possible {} and review {} are out of order", s.possible, s.review));
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn calibration() -> Calibration {
+        Calibration {
+            schema: CALIBRATION_SCHEMA.into(),
+            stalking: Scale { scale: 0.8, bias: 0.1 },
+            likely: Scale::IDENTITY,
+            indicators: Scale::IDENTITY,
+            harm: Scale::IDENTITY,
+            relationship: 1.0,
+        }
+    }
+
+    #[test]
+    fn identity_gives_the_softmax() {
+        let c = Calibration { stalking: Scale::IDENTITY, ..calibration() };
+        let s = c.stalking(&[1.0, 2.0, 3.0]);
+        assert!((s.none - 0.090_031).abs() < 1e-6 && (s.likely - 0.665_241).abs() < 1e-6, "{s:?}");
+        let (found, denied) = c.indicator(2.0, 1.0);
+        assert!((found - 0.665_241).abs() < 1e-6 && (denied - 0.244_728).abs() < 1e-6);
+    }
+
+    proptest! {
+        #[test]
+        fn probabilities_are_finite_and_add_up(a in -1e4f32..1e4, b in -1e4f32..1e4, c in -1e4f32..1e4) {
+            let s = calibration().stalking(&[a, b, c]);
+            prop_assert!((s.none + s.possible + s.likely - 1.0).abs() < 1e-9);
+            prop_assert!((s.possible + s.likely - s.p).abs() < 1e-9);
+            prop_assert!(s.p >= 0.0 && s.p <= 1.0 && s.likely >= 0.0 && s.possible >= -1e-12);
+            let (found, denied) = calibration().indicator(a, b);
+            prop_assert!(found >= 0.0 && denied >= 0.0 && found + denied <= 1.0 + 1e-9);
+            let (_, p) = calibration().relationship(&[a, b, c]);
+            prop_assert!((0.0..=1.0 + 1e-9).contains(&p));
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! Checkpoints: weights, moments and place in the run in one file, written
+//! whole or not at all.
+
+use std::collections::BTreeMap;
+
+use super::{State, Trainer};
+use crate::error::{Error, ErrorKind, Result};
+use crate::model::folder::{Precision, from_safetensors, to_safetensors, write_atomically};
+use crate::model::{Network, tensor_error};
+use crate::nn::optim::{AdamW, AdamWConfig};
+use crate::nn::params::Array;
+
+/// File of the checkpoint in the folder of a run.
+pub const STATE: &str = "checkpoint.bin";
+
+/// First bytes of a checkpoint: its form.
+const MAGIC: &[u8; 8] = b"TLCHECK1";
+
+impl Trainer {
+    /// Writes the checkpoint.
+    pub(super) fn save(&self) -> Result<()> {
+        let mut arrays: BTreeMap<String, Array> = BTreeMap::new();
+        for (name, array) in self.network.params.to_arrays().map_err(tensor_error)? {
+            arrays.insert(format!("w.{name}"), array);
+        }
+        arrays.extend(self.optimiser.to_arrays());
+        let state = serde_json::to_vec(&self.state).map_err(|error| {
+            Error::new(ErrorKind::Internal, format!("checkpoint cannot be written: {error}"))
+        })?;
+        let mut data = MAGIC.to_vec();
+        data.extend((state.len() as u64).to_le_bytes());
+        data.extend(state);
+        data.extend(to_safetensors(&arrays, Precision::Float32)?);
+        write_atomically(&self.out.join(STATE), &data)
+    }
+
+    /// Goes on from the checkpoint in the folder, where there is one.
+    pub(super) fn resume(&mut self) -> Result<()> {
+        let path = self.out.join(STATE);
+        let data = match std::fs::read(&path) {
+            Ok(data) => data,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+            Err(error) => return Err(Error::io(&path, error)),
+        };
+        let damaged = || {
+            Error::new(ErrorKind::Data, format!("{} is no checkpoint or is damaged", path.display()))
+                .hint("remove it to begin the run anew")
+        };
+        let rest = data.strip_prefix(MAGIC).ok_or_else(damaged)?;
+        let (length, rest) = rest.split_first_chunk::<8>().ok_or_else(damaged)?;
+        let length = usize::try_from(u64::from_le_bytes(*length)).map_err(|_| damaged())?;
+        let (state, tensors) = rest.split_at_checked(length).ok_or_else(damaged)?;
+        let state: State = serde_json::from_slice(state).map_err(|_| damaged())?;
+        let (mut weights, mut moments) = (BTreeMap::new(), BTreeMap::new());
+        for (name, array) in from_safetensors(tensors)? {
+            match name.strip_prefix("w.") {
+                Some(weight) => weights.insert(weight.to_owned(), array),
+                None => moments.insert(name, array),
+            };
+        }
+        let network = &self.network;
+        self.network = Network::new(
+            network.tokeniser.clone(),
+            network.encoder.clone(),
+            network.heads.clone(),
+            weights,
+            0,
+        )?;
+        let t = &self.settings.training;
+        let config =
+            AdamWConfig { beta1: 0.9, beta2: 0.999, eps: 1e-8, weight_decay: t.weight_decay };
+        self.optimiser =
+            AdamW::from_arrays(config, state.step, moments).map_err(tensor_error)?;
+        self.state = state;
+        Ok(())
+    }
+}

@@ -1,0 +1,49 @@
+//! What must hold of the model in `models/default`.
+
+use crate::util::{project, run};
+
+#[test]
+fn every_file_is_as_the_manifest_says_and_the_weights_are_small() {
+    let ran = run(&["model", "verify", "models/default"]).expect(0);
+    assert!(ran.stdout.contains("every file is as the manifest says"));
+    let weights = std::fs::metadata(project("models/default/model.safetensors")).unwrap().len();
+    assert!(weights < 50_000_000, "{weights} bytes");
+}
+
+#[cfg(feature = "embedded-model")]
+#[test]
+fn the_model_inside_the_program_is_the_one_in_the_folder() {
+    let inside = run(&["model", "verify"]).expect(0);
+    let folder = run(&["model", "verify", "models/default"]).expect(0);
+    assert_eq!(inside.stdout, folder.stdout);
+    let text = "He sat outside her work again last night although she has told him to leave her alone.";
+    let a = run(&["score", "--text", text, "--format", "json"]).expect(0);
+    let b = run(&["score", "--text", text, "--format", "json", "--model", "models/default"]).expect(0);
+    assert_eq!(a.stdout, b.stdout);
+}
+
+#[test]
+fn the_card_says_what_it_must() {
+    let ran = run(&["model", "card", "models/default"]).expect(0);
+    let card = ran.stdout.split_whitespace().collect::<Vec<_>>().join(" ");
+    for words in ["by language models, not by police or victims", "Nothing was measured on real UK reports", "a person decides"] {
+        assert!(card.contains(words), "the card does not say `{words}`");
+    }
+}
+
+#[test]
+fn the_sample_is_sorted_sensibly() {
+    // The sample is no measure, but a model that fails here is broken.
+    let records = crate::util::sample();
+    let answers = run(&["score", "datasets/sample/reports.jsonl", "--format", "json"]).expect(0).json();
+    let p = |grade: &str| -> Vec<f64> {
+        let pairs = records.iter().zip(&answers);
+        pairs
+            .filter(|(r, _)| r["labels"]["stalking"] == grade)
+            .map(|(_, a)| a["stalking"]["p"].as_f64().unwrap())
+            .collect()
+    };
+    let mean = |v: Vec<f64>| v.iter().sum::<f64>() / v.len() as f64;
+    let (likely, none) = (mean(p("likely")), mean(p("none")));
+    assert!(likely > none + 0.4, "likely {likely}, none {none}");
+}

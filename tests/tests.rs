@@ -1,0 +1,16 @@
+//! The integration tests, one binary. Contents:
+//!
+//! - [`imports`]: which room may import which
+//! - [`score`]: the `score` command end to end, on good input
+//! - [`bad_input`]: what each kind of bad input gets
+//! - [`golden`]: the shipped encoder against Hugging Face's implementation
+//! - [`shipped`]: the model in `models/default` and what must hold of it
+//! - [`training`]: the `train` command, twice and resumed
+
+mod bad_input;
+mod golden;
+mod imports;
+mod score;
+mod shipped;
+mod training;
+mod util;
