@@ -66,10 +66,7 @@ impl Plot<'_> {
         let (w, h) = (WIDTH - LEFT - RIGHT, HEIGHT - TOP - BOTTOM);
         let most = (self.most.0.max(1e-9), self.most.1.max(1e-9));
         let at = |(x, y): (f64, f64)| {
-            (
-                LEFT + (x / most.0).clamp(0.0, 1.0) * w,
-                TOP + h - (y / most.1).clamp(0.0, 1.0) * h,
-            )
+            (LEFT + (x / most.0).clamp(0.0, 1.0) * w, TOP + h - (y / most.1).clamp(0.0, 1.0) * h)
         };
         let mut svg = String::new();
         let legend = 18.0 * self.series.len() as f64;
@@ -112,14 +109,7 @@ impl Plot<'_> {
         );
         if self.diagonal {
             let ((x0, y0), (x1, y1)) = (at((0.0, 0.0)), at(most));
-            let _ = writeln!(
-                svg,
-                "<path d=\"M{} {}L{} {}\" class=\"d\"/>",
-                n(x0),
-                n(y0),
-                n(x1),
-                n(y1)
-            );
+            let _ = writeln!(svg, "<path d=\"M{} {}L{} {}\" class=\"d\"/>", n(x0), n(y0), n(x1), n(y1));
         }
         for (i, series) in self.series.iter().enumerate() {
             let style = format!(
@@ -184,12 +174,7 @@ pub(super) fn bars(title: &str, bars: &[Bar]) -> String {
     );
     for i in 0..=4 {
         let x = NAME + SCALE * f64::from(i) / 4.0;
-        let _ = write!(
-            svg,
-            "<path d=\"M{x} 26V{}\" class=\"g\"/>",
-            n(height - 8.0),
-            x = n(x)
-        );
+        let _ = write!(svg, "<path d=\"M{x} 26V{}\" class=\"g\"/>", n(height - 8.0), x = n(x));
     }
     for (i, bar) in bars.iter().enumerate() {
         let y = 30.0 + ROW * i as f64;
