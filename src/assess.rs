@@ -13,7 +13,7 @@ use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
-use crate::codebook::{EntityKind, Flag, Indicator, Relationship, Role, codebook};
+use crate::codebook::{EntityKind, Flag, Grade, Indicator, Relationship, Role, codebook};
 use crate::entities;
 use crate::error::Result;
 use crate::model::folder::{Files, Manifest};
@@ -22,8 +22,8 @@ use crate::report::Report;
 use crate::text::{self, Tokens, language};
 
 pub use calibration::{
-    CALIBRATION_SCHEMA, Calibration, IndicatorThresholds, Scale, StateThresholds,
-    THRESHOLDS_SCHEMA, Thresholds,
+    CALIBRATION_SCHEMA, Calibration, IndicatorThresholds, Scale, StateThresholds, THRESHOLDS_SCHEMA,
+    Thresholds,
 };
 pub use evidence::MAX_SPANS;
 
@@ -38,7 +38,9 @@ pub const ADVICE: &str = "Advisory: a program read this text and may be wrong. W
 const ROUND: usize = 64;
 
 /// What the reader of a report should do next.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum State {
     /// The text reads like stalking: review it now.
@@ -57,6 +59,15 @@ impl State {
     /// Every state, the most urgent first.
     pub const ALL: [Self; 4] = [Self::Review, Self::Possible, Self::NothingFound, Self::CannotTell];
 
+    /// The state of a reader who has grades and no states.
+    pub fn of(grade: Grade) -> Self {
+        match grade {
+            Grade::None => Self::NothingFound,
+            Grade::Possible => Self::Possible,
+            Grade::Likely => Self::Review,
+        }
+    }
+
     /// The name as it stands in JSON.
     pub fn name(self) -> &'static str {
         match self {
@@ -69,7 +80,9 @@ impl State {
 }
 
 /// What a text says of an indicator. Not mentioned is never the same as no.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum IndicatorState {
     /// The text gives evidence of it.
@@ -383,11 +396,7 @@ impl Assessor {
                 };
                 let evidence = match state {
                     IndicatorState::NotMentioned => Vec::new(),
-                    _ => finder.spans(
-                        indicator,
-                        state == IndicatorState::Denied,
-                        thresholds.evidence_token,
-                    ),
+                    _ => finder.spans(indicator, state == IndicatorState::Denied, thresholds.evidence_token),
                 };
                 IndicatorAnswer {
                     name: indicator,
@@ -484,9 +493,7 @@ fn ask_next(state: State, indicators: &[IndicatorAnswer]) -> Vec<String> {
     codebook()
         .questions()
         .into_iter()
-        .filter(|(indicator, _)| {
-            indicators[indicator.index()].state == IndicatorState::NotMentioned
-        })
+        .filter(|(indicator, _)| indicators[indicator.index()].state == IndicatorState::NotMentioned)
         .map(|(_, ask)| ask.question.clone())
         .take(most)
         .collect()

@@ -128,10 +128,7 @@ fn stdout_error(error: std::io::Error) -> Error {
 }
 
 /// Where a model comes from: `--model` of every command that reads texts.
-fn open_model(
-    model: Option<&str>,
-    options: crate::assess::AssessOptions,
-) -> Result<crate::assess::Assessor> {
+fn open_model(model: Option<&str>, options: crate::assess::AssessOptions) -> Result<crate::assess::Assessor> {
     use crate::assess::Assessor;
     match model {
         #[cfg(feature = "embedded-model")]

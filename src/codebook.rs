@@ -473,11 +473,7 @@ impl Codebook {
     }
 
     fn check(&self) -> Result<()> {
-        same_names(
-            "grade",
-            names_of(Grade::ALL, Grade::name),
-            self.grades.iter().map(|l| &*l.name),
-        )?;
+        same_names("grade", names_of(Grade::ALL, Grade::name), self.grades.iter().map(|l| &*l.name))?;
         same_names(
             "indicator",
             names_of(Indicator::ALL, Indicator::name),
@@ -493,31 +489,16 @@ impl Codebook {
             names_of(EntityKind::ALL, EntityKind::name),
             self.entity_kinds.iter().map(|l| &*l.name),
         )?;
-        same_names(
-            "role",
-            names_of(Role::ALL, Role::name),
-            self.roles.iter().map(|l| &*l.name),
-        )?;
-        same_names(
-            "flag",
-            names_of(Flag::ALL, Flag::name),
-            self.flags.iter().map(|l| &*l.name),
-        )?;
-        same_names(
-            "limb",
-            names_of(Limb::ALL, Limb::name),
-            self.limbs.iter().map(|l| &*l.name),
-        )?;
+        same_names("role", names_of(Role::ALL, Role::name), self.roles.iter().map(|l| &*l.name))?;
+        same_names("flag", names_of(Flag::ALL, Flag::name), self.flags.iter().map(|l| &*l.name))?;
+        same_names("limb", names_of(Limb::ALL, Limb::name), self.limbs.iter().map(|l| &*l.name))?;
         let mut letters = BTreeSet::new();
         let mut priorities = BTreeSet::new();
         for info in &self.indicators {
             if let Some(letter) = info.letter
                 && !letters.insert(letter)
             {
-                return Err(fault(format!(
-                    "indicator `{}`: letter ({letter}) is used twice",
-                    info.name
-                )));
+                return Err(fault(format!("indicator `{}`: letter ({letter}) is used twice", info.name)));
             }
             if let Some(ask) = &info.ask_next
                 && !priorities.insert(ask.priority)
@@ -530,15 +511,9 @@ impl Codebook {
         }
         let spo: String = self.spo_limbs.iter().map(|l| l.letter).collect();
         if spo != "abc" {
-            return Err(fault(format!(
-                "spo_limb: expected the letters a, b, c, found: {spo}"
-            )));
+            return Err(fault(format!("spo_limb: expected the letters a, b, c, found: {spo}")));
         }
-        if let Some(word) = self
-            .jurisdiction
-            .recorded_as_stalking
-            .iter()
-            .find(|w| **w != words(w).join(" "))
+        if let Some(word) = self.jurisdiction.recorded_as_stalking.iter().find(|w| **w != words(w).join(" "))
         {
             return Err(fault(format!(
                 "recorded_as_stalking: not lower case words with single spaces: `{word}`"
@@ -585,8 +560,7 @@ impl Codebook {
 pub fn codebook() -> &'static Codebook {
     static BOOK: LazyLock<Codebook> = LazyLock::new(|| {
         // The text is part of the binary and `the_embedded_codebook_parses` reads it.
-        Codebook::parse(include_str!("codebook/england_wales.toml"))
-            .expect("the embedded codebook parses")
+        Codebook::parse(include_str!("codebook/england_wales.toml")).expect("the embedded codebook parses")
     });
     &BOOK
 }
@@ -595,16 +569,12 @@ pub fn codebook() -> &'static Codebook {
 /// full stop before a digit are part of the word ("195/12", "s.2a").
 fn words(text: &str) -> Vec<String> {
     let chars: Vec<char> = text.to_lowercase().chars().collect();
-    let digit = |at: Option<usize>| {
-        at.and_then(|at| chars.get(at))
-            .is_some_and(|c| c.is_numeric())
-    };
+    let digit = |at: Option<usize>| at.and_then(|at| chars.get(at)).is_some_and(|c| c.is_numeric());
     let mut words = Vec::new();
     let mut word = String::new();
     for (at, &c) in chars.iter().enumerate() {
-        let joins = digit(Some(at + 1))
-            && !word.is_empty()
-            && (c == '.' || (c == '/' && digit(at.checked_sub(1))));
+        let joins =
+            digit(Some(at + 1)) && !word.is_empty() && (c == '.' || (c == '/' && digit(at.checked_sub(1))));
         if c.is_alphanumeric() || joins {
             word.push(c);
         } else if !word.is_empty() {
@@ -619,27 +589,14 @@ fn names_of<T: Copy>(all: &[T], name: fn(T) -> &'static str) -> Vec<&'static str
     all.iter().map(|&label| name(label)).collect()
 }
 
-fn same_names<'a>(
-    list: &str,
-    known: Vec<&str>,
-    found: impl Iterator<Item = &'a str>,
-) -> Result<()> {
+fn same_names<'a>(list: &str, known: Vec<&str>, found: impl Iterator<Item = &'a str>) -> Result<()> {
     let found: Vec<&str> = found.collect();
     if found == known {
         return Ok(());
     }
     let at = found.iter().zip(&known).take_while(|(f, k)| f == k).count();
-    let shown = |names: &[&str]| {
-        names
-            .get(at)
-            .map_or("nothing".to_owned(), |name| format!("`{name}`"))
-    };
-    Err(fault(format!(
-        "{list} {}: expected {}, found {}",
-        at + 1,
-        shown(&known),
-        shown(&found)
-    )))
+    let shown = |names: &[&str]| names.get(at).map_or("nothing".to_owned(), |name| format!("`{name}`"));
+    Err(fault(format!("{list} {}: expected {}, found {}", at + 1, shown(&known), shown(&found))))
 }
 
 fn fault(message: String) -> Error {
@@ -721,31 +678,11 @@ mod tests {
         let book = codebook();
         let of = |list: &'static [LabelInfo]| list.iter().map(|l| &*l.name).collect::<Vec<_>>();
         agree(Grade::ALL, Grade::name, Grade::index, of(&book.grades));
-        agree(
-            Relationship::ALL,
-            Relationship::name,
-            Relationship::index,
-            of(&book.relationships),
-        );
-        agree(
-            EntityKind::ALL,
-            EntityKind::name,
-            EntityKind::index,
-            of(&book.entity_kinds),
-        );
+        agree(Relationship::ALL, Relationship::name, Relationship::index, of(&book.relationships));
+        agree(EntityKind::ALL, EntityKind::name, EntityKind::index, of(&book.entity_kinds));
         agree(Role::ALL, Role::name, Role::index, of(&book.roles));
-        agree(
-            Flag::ALL,
-            Flag::name,
-            Flag::index,
-            book.flags.iter().map(|l| &*l.name).collect(),
-        );
-        agree(
-            Limb::ALL,
-            Limb::name,
-            Limb::index,
-            book.limbs.iter().map(|l| &*l.name).collect(),
-        );
+        agree(Flag::ALL, Flag::name, Flag::index, book.flags.iter().map(|l| &*l.name).collect());
+        agree(Limb::ALL, Limb::name, Limb::index, book.limbs.iter().map(|l| &*l.name).collect());
         agree(
             Indicator::ALL,
             Indicator::name,
@@ -757,49 +694,26 @@ mod tests {
 
     #[test]
     fn the_lists_hold_what_the_statute_and_the_rulings_say() {
-        let letters: String = Indicator::ALL
-            .iter()
-            .filter_map(|i| i.info().letter)
-            .collect();
+        let letters: String = Indicator::ALL.iter().filter_map(|i| i.info().letter).collect();
         assert_eq!(letters, "abcdefg");
         for &i in Indicator::ALL {
             let info = i.info();
             assert_eq!(info.letter.is_some(), info.group == Group::Acts, "{i}");
             assert_eq!(info.serious_harm, info.group == Group::SeriousHarm, "{i}");
-            assert!(
-                !info.meaning.is_empty() && !info.meaning.ends_with('.'),
-                "{i}"
-            );
+            assert!(!info.meaning.is_empty() && !info.meaning.ends_with('.'), "{i}");
             if let Some(ask) = &info.ask_next {
                 assert!(ask.question.ends_with('?'), "{i}");
             }
         }
-        let whole: Vec<_> = Indicator::ALL
-            .iter()
-            .filter(|i| i.info().whole_text)
-            .map(|i| i.name())
-            .collect();
-        assert_eq!(
-            whole,
-            [
-                "repeated",
-                "escalation",
-                "recent_separation",
-                "treated_as_isolated"
-            ]
-        );
+        let whole: Vec<_> = Indicator::ALL.iter().filter(|i| i.info().whole_text).map(|i| i.name()).collect();
+        assert_eq!(whole, ["repeated", "escalation", "recent_separation", "treated_as_isolated"]);
         let asked = codebook().questions();
         assert_eq!(asked[0].0, Indicator::Repeated);
         let priorities: Vec<u32> = asked.iter().map(|(_, ask)| ask.priority).collect();
         assert_eq!(priorities, (1..=asked.len() as u32).collect::<Vec<_>>());
         assert_eq!(Grade::Likely.info().label, "likely");
         assert_eq!(Relationship::ExPartner.info().label, "former partner");
-        assert!(
-            Flag::BreachOfWarning
-                .info()
-                .basis
-                .contains("no breach in law")
-        );
+        assert!(Flag::BreachOfWarning.info().basis.contains("no breach in law"));
         assert!(Limb::FearOfViolence.info().basis.contains("s.4A"));
     }
 
@@ -826,24 +740,15 @@ mod tests {
             ("", false),
         ];
         for (class, expected) in cases {
-            assert_eq!(
-                codebook().is_recorded_as_stalking(class),
-                expected,
-                "{class:?}"
-            );
+            assert_eq!(codebook().is_recorded_as_stalking(class), expected, "{class:?}");
         }
     }
 
     #[test]
     fn an_unknown_name_is_refused_with_the_nearest_and_all_known() {
-        let err = "breach of order"
-            .parse::<Indicator>()
-            .unwrap_err()
-            .to_string();
+        let err = "breach of order".parse::<Indicator>().unwrap_err().to_string();
         assert!(
-            err.starts_with(
-                "unknown indicator: `breach of order`, did you mean `breach_of_order`?"
-            ),
+            err.starts_with("unknown indicator: `breach of order`, did you mean `breach_of_order`?"),
             "{err}"
         );
         assert!(err.contains("known: following, contact,"), "{err}");
@@ -851,27 +756,15 @@ mod tests {
         assert!(err.contains("did you mean `likely`?"), "{err}");
         let err = "zzzzzz".parse::<Role>().unwrap_err().to_string();
         assert!(!err.contains("did you mean"), "{err}");
-        let long = "é"
-            .repeat(1_000_000)
-            .parse::<Role>()
-            .unwrap_err()
-            .to_string();
+        let long = "é".repeat(1_000_000).parse::<Role>().unwrap_err().to_string();
         assert!(long.len() < 300);
     }
 
     #[test]
     fn labels_are_their_names_in_json() {
-        assert_eq!(
-            serde_json::to_string(&Indicator::ThreatToKill).unwrap(),
-            "\"threat_to_kill\""
-        );
-        assert_eq!(
-            serde_json::from_str::<Role>("\"\\u0076ictim\"").unwrap(),
-            Role::Victim
-        );
-        let err = serde_json::from_str::<Role>("\"Victim\"")
-            .unwrap_err()
-            .to_string();
+        assert_eq!(serde_json::to_string(&Indicator::ThreatToKill).unwrap(), "\"threat_to_kill\"");
+        assert_eq!(serde_json::from_str::<Role>("\"\\u0076ictim\"").unwrap(), Role::Victim);
+        let err = serde_json::from_str::<Role>("\"Victim\"").unwrap_err().to_string();
         assert!(err.contains("did you mean `victim`?"), "{err}");
     }
 
@@ -879,33 +772,13 @@ mod tests {
     fn a_profile_that_differs_from_the_enums_is_refused() {
         let good = include_str!("codebook/england_wales.toml");
         let cases = [
-            (
-                "name = \"gifts\"",
-                "name = \"presents\"",
-                "indicator 11: expected `gifts`, found `presents`",
-            ),
-            (
-                "letter = \"b\"",
-                "letter = \"a\"",
-                "letter (a) is used twice",
-            ),
+            ("name = \"gifts\"", "name = \"presents\"", "indicator 11: expected `gifts`, found `presents`"),
+            ("letter = \"b\"", "letter = \"a\"", "letter (a) is used twice"),
             ("priority = 2,", "priority = 1,", "is used twice"),
-            (
-                "version = 1",
-                "version = 1\nversions = 2",
-                "unknown field `versions`",
-            ),
+            ("version = 1", "version = 1\nversions = 2", "unknown field `versions`"),
             ("version = 1", "", "missing field `version`"),
-            (
-                "group = \"acts\"",
-                "group = \"act\"",
-                "did you mean `acts`?",
-            ),
-            (
-                "letter = \"c\"\ntitle",
-                "letter = \"d\"\ntitle",
-                "expected the letters a, b, c, found: abd",
-            ),
+            ("group = \"acts\"", "group = \"act\"", "did you mean `acts`?"),
+            ("letter = \"c\"\ntitle", "letter = \"d\"\ntitle", "expected the letters a, b, c, found: abd"),
             ("\"8q\"", "\"8Q\"", "not lower case"),
         ];
         for (from, to, message) in cases {
@@ -918,13 +791,9 @@ mod tests {
 
     #[test]
     fn edits_are_counted_in_characters() {
-        for (a, b, expected) in [
-            ("", "", 0),
-            ("", "abc", 3),
-            ("kitten", "sitting", 3),
-            ("é", "e", 1),
-            ("ab", "ab", 0),
-        ] {
+        for (a, b, expected) in
+            [("", "", 0), ("", "abc", 3), ("kitten", "sitting", 3), ("é", "e", 1), ("ab", "ab", 0)]
+        {
             assert_eq!(edits(a, b), expected, "{a} {b}");
             assert_eq!(edits(b, a), expected, "{b} {a}");
         }

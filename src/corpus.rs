@@ -156,15 +156,7 @@ struct MetaKnown<'a>(&'a Meta);
 
 impl Serialize for MetaKnown<'_> {
     fn serialize<S: Serializer>(&self, s: S) -> std::result::Result<S::Ok, S::Error> {
-        let Meta {
-            author,
-            voice,
-            kind,
-            register,
-            handling,
-            sex_victim,
-            sex_suspect,
-        } = self.0;
+        let Meta { author, voice, kind, register, handling, sex_victim, sex_suspect } = self.0;
         let entries = [
             ("author", author),
             ("voice", voice),
@@ -194,11 +186,7 @@ pub struct Dataset {
 impl Dataset {
     /// The authors, each once, sorted.
     pub fn authors(&self) -> Vec<&str> {
-        let mut authors: Vec<&str> = self
-            .examples
-            .iter()
-            .filter_map(|e| e.meta.author.as_deref())
-            .collect();
+        let mut authors: Vec<&str> = self.examples.iter().filter_map(|e| e.meta.author.as_deref()).collect();
         authors.sort_unstable();
         authors.dedup();
         authors
@@ -226,16 +214,9 @@ pub fn load_foreign<P: AsRef<Path>>(paths: &[P]) -> Result<Dataset> {
     load_allowing(paths, |fault| fault.severity == check::Severity::Rule)
 }
 
-fn load_allowing<P: AsRef<Path>>(
-    paths: &[P],
-    allowed: fn(&check::Fault) -> bool,
-) -> Result<Dataset> {
+fn load_allowing<P: AsRef<Path>>(paths: &[P], allowed: fn(&check::Fault) -> bool) -> Result<Dataset> {
     let (dataset, report) = check::read_files(paths)?;
-    let refused: Vec<&check::Fault> = report
-        .faults
-        .iter()
-        .filter(|fault| !allowed(fault))
-        .collect();
+    let refused: Vec<&check::Fault> = report.faults.iter().filter(|fault| !allowed(fault)).collect();
     match refused.first() {
         None => Ok(dataset),
         Some(first) => {
@@ -306,33 +287,14 @@ mod tests {
         let dataset = load(&[&path]).unwrap();
         let example = &dataset.examples[0];
         assert_eq!(example.report.text, "Dan sat outside. No threats 🚓");
-        assert_eq!(
-            example.spans[0],
-            Span {
-                start: 4,
-                end: 15,
-                label: Indicator::Following,
-                denied: false
-            }
-        );
-        assert_eq!(
-            example.spans[1],
-            Span {
-                start: 17,
-                end: 27,
-                label: Indicator::Threat,
-                denied: true
-            }
-        );
+        assert_eq!(example.spans[0], Span { start: 4, end: 15, label: Indicator::Following, denied: false });
+        assert_eq!(example.spans[1], Span { start: 17, end: 27, label: Indicator::Threat, denied: true });
         assert_eq!(example.entities[0].role, Some(Role::Suspect));
         assert_eq!(example.meta.voice.as_deref(), Some("A01-v1"));
         assert_eq!(dataset.authors(), ["A01"]);
 
         let plain = serde_json::to_string(example).unwrap();
-        assert!(
-            plain.contains(r#"{"start":17,"end":27,"label":"!threat"}"#),
-            "{plain}"
-        );
+        assert!(plain.contains(r#"{"start":17,"end":27,"label":"!threat"}"#), "{plain}");
         let (_folder, path) = write("b.jsonl", &plain);
         assert_eq!(load(&[&path]).unwrap(), dataset);
     }
@@ -341,38 +303,26 @@ mod tests {
     fn a_folder_is_its_jsonl_files_sorted() {
         let folder = tempfile::tempdir().unwrap();
         for (name, id) in [("b.jsonl", "B"), ("a.jsonl", "A"), ("c.txt", "C")] {
-            std::fs::write(
-                folder.path().join(name),
-                format!("{{\"id\":\"{id}\",\"text\":\"x\"}}\n"),
-            )
-            .unwrap();
+            std::fs::write(folder.path().join(name), format!("{{\"id\":\"{id}\",\"text\":\"x\"}}\n"))
+                .unwrap();
         }
         let dataset = load(&[folder.path()]).unwrap();
         let ids: Vec<&str> = dataset.examples.iter().map(|e| &*e.report.id).collect();
         assert_eq!(ids, ["A", "B"]);
         let empty = tempfile::tempdir().unwrap();
         assert_eq!(load(&[empty.path()]).unwrap_err().kind(), ErrorKind::Input);
-        assert_eq!(
-            load(&[empty.path().join("none")]).unwrap_err().kind(),
-            ErrorKind::Io
-        );
+        assert_eq!(load(&[empty.path().join("none")]).unwrap_err().kind(), ErrorKind::Io);
         assert_eq!(load::<&Path>(&[]).unwrap_err().kind(), ErrorKind::Input);
     }
 
     #[test]
     fn loading_refuses_faults_with_the_first_and_the_count() {
-        let (_folder, path) = write(
-            "a.jsonl",
-            &format!("{}\n{LINE}", LINE.replace("\"101\"", "\"pigeon\"")),
-        );
+        let (_folder, path) = write("a.jsonl", &format!("{}\n{LINE}", LINE.replace("\"101\"", "\"pigeon\"")));
         let err = load(&[&path]).unwrap_err();
         assert_eq!(err.kind(), ErrorKind::Data);
         assert!(err.to_string().contains("a.jsonl:1:"), "{err}");
         assert!(err.to_string().ends_with("and 1 fault more"), "{err}");
-        assert_eq!(
-            err.hint_text(),
-            Some("`throughline corpus check` lists every fault")
-        );
+        assert_eq!(err.hint_text(), Some("`throughline corpus check` lists every fault"));
     }
 
     #[test]

@@ -148,16 +148,11 @@ mod tests {
         let tokens = tokens(&[(0, 3), (4, 7), (7, 10), (11, 16), (17, 19)]);
         let kinds = 1 + 2 * EntityKind::ALL.len();
         let person = EntityKind::Person;
-        let tags = one_hot(
-            kinds,
-            &[OUTSIDE, begin_tag(person), inside_tag(person), inside_tag(person), OUTSIDE],
-        );
+        let tags =
+            one_hot(kinds, &[OUTSIDE, begin_tag(person), inside_tag(person), inside_tag(person), OUTSIDE]);
         let suspect = role_index(Some(Role::Suspect));
         let roles = one_hot(1 + Role::ALL.len(), &[0, suspect, suspect, suspect, 0]);
-        assert_eq!(
-            decode(text, &tokens, &tags, &roles),
-            vec![(4..16, person, Some(Role::Suspect))]
-        );
+        assert_eq!(decode(text, &tokens, &tags, &roles), vec![(4..16, person, Some(Role::Suspect))]);
         let tags = one_hot(kinds, &[OUTSIDE, begin_tag(person), OUTSIDE, OUTSIDE, OUTSIDE]);
         assert_eq!(decode(text, &tokens, &tags, &roles)[0].0, 4..10);
     }

@@ -49,12 +49,7 @@ struct Inner {
 impl Error {
     /// An error of this kind; `message` is lower case and without a full stop.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Error {
-        Error(Box::new(Inner {
-            kind,
-            message: message.into(),
-            hint: None,
-            source: None,
-        }))
+        Error(Box::new(Inner { kind, message: message.into(), hint: None, source: None }))
     }
 
     /// The operating system refused something about `path`.

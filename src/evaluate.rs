@@ -23,7 +23,7 @@ pub mod table;
 #[cfg(test)]
 pub(crate) mod toy;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::codebook::{Grade, Indicator, Relationship};
 use crate::corpus::{EntitySpan, Span};
@@ -123,21 +123,14 @@ impl Scores {
     /// probabilities.
     fn check(&self, scorer: &str, id: &str) -> Result<()> {
         let fault = |what: String| {
-            Err(Error::new(
-                ErrorKind::Internal,
-                format!("scorer `{scorer}`, report `{id}`: {what}"),
-            ))
+            Err(Error::new(ErrorKind::Internal, format!("scorer `{scorer}`, report `{id}`: {what}")))
         };
         let n = Indicator::ALL.len();
         for (what, have, need) in [
             ("found", self.found.len(), n),
             ("denied", self.denied.len(), n),
             ("states", self.states.len(), n),
-            (
-                "relationship",
-                self.relationship.len(),
-                Relationship::ALL.len(),
-            ),
+            ("relationship", self.relationship.len(), Relationship::ALL.len()),
         ] {
             if have != need {
                 return fault(format!("{what} has {have} values, {need} are needed"));
@@ -182,10 +175,7 @@ impl Answers {
     pub fn of(scorer: &dyn Scorer, rows: &Rows<'_>) -> Result<Self> {
         let texts: Vec<&str> = rows.examples().iter().map(|e| &*e.report.text).collect();
         let ids: Vec<&str> = rows.examples().iter().map(|e| &*e.report.id).collect();
-        Ok(Self {
-            name: scorer.name().to_owned(),
-            scores: score_all(scorer, &texts, &ids)?,
-        })
+        Ok(Self { name: scorer.name().to_owned(), scores: score_all(scorer, &texts, &ids)? })
     }
 }
 
@@ -197,12 +187,7 @@ pub(crate) fn score_all(scorer: &dyn Scorer, texts: &[&str], ids: &[&str]) -> Re
         if answers.len() != batch.len() {
             return Err(Error::new(
                 ErrorKind::Internal,
-                format!(
-                    "scorer `{}` gave {} answers to {} texts",
-                    scorer.name(),
-                    answers.len(),
-                    batch.len()
-                ),
+                format!("scorer `{}` gave {} answers to {} texts", scorer.name(), answers.len(), batch.len()),
             ));
         }
         scores.extend(answers);
@@ -214,8 +199,8 @@ pub(crate) fn score_all(scorer: &dyn Scorer, texts: &[&str], ids: &[&str]) -> Re
 }
 
 /// What an evaluation is asked to do.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct Settings {
     /// Seed of the resamples and of the probes.
     pub seed: u64,
@@ -225,6 +210,7 @@ pub struct Settings {
     pub threshold: f64,
     /// Share of stalking among the records of a force, to which figures that
     /// depend on it are brought; `None` leaves them out.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub prevalence: Option<f64>,
     /// Records a day, for the workload of each threshold.
     pub records_a_day: f64,
@@ -265,16 +251,10 @@ impl Settings {
             return fault(format!("prevalence: not between 0 and 1: {p}"));
         }
         if !(self.records_a_day > 0.0 && self.records_a_day < 1e9) {
-            return fault(format!(
-                "records_a_day: not a number of records: {}",
-                self.records_a_day
-            ));
+            return fault(format!("records_a_day: not a number of records: {}", self.records_a_day));
         }
         if self.resamples > 100_000 {
-            return fault(format!(
-                "resamples: at most 100000, given: {}",
-                self.resamples
-            ));
+            return fault(format!("resamples: at most 100000, given: {}", self.resamples));
         }
         Ok(())
     }
@@ -288,11 +268,7 @@ pub(crate) fn round6(x: f64) -> f64 {
     }
     let rounded = (x * 1e6).round() / 1e6;
     // Adding 0 turns −0 into 0.
-    if rounded.is_finite() {
-        rounded + 0.0
-    } else {
-        x
-    }
+    if rounded.is_finite() { rounded + 0.0 } else { x }
 }
 
 /// Writes a number with [`round6`].
@@ -337,22 +313,10 @@ mod tests {
     fn settings_that_cannot_be_are_refused() {
         assert!(Settings::default().check().is_ok());
         for settings in [
-            Settings {
-                prevalence: Some(1.0),
-                ..Settings::default()
-            },
-            Settings {
-                prevalence: Some(f64::NAN),
-                ..Settings::default()
-            },
-            Settings {
-                threshold: 1.2,
-                ..Settings::default()
-            },
-            Settings {
-                records_a_day: f64::INFINITY,
-                ..Settings::default()
-            },
+            Settings { prevalence: Some(1.0), ..Settings::default() },
+            Settings { prevalence: Some(f64::NAN), ..Settings::default() },
+            Settings { threshold: 1.2, ..Settings::default() },
+            Settings { records_a_day: f64::INFINITY, ..Settings::default() },
         ] {
             let error = settings.check().unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Arguments);

@@ -119,10 +119,7 @@ pub struct Reading {
 
 /// A failure of tensor arithmetic as an error of ours.
 pub(crate) fn tensor_error(error: candle_core::Error) -> Error {
-    Error::new(
-        ErrorKind::Internal,
-        format!("tensor arithmetic failed: {error}"),
-    )
+    Error::new(ErrorKind::Internal, format!("tensor arithmetic failed: {error}"))
 }
 
 impl Network {
@@ -148,20 +145,8 @@ impl Network {
         }
         let mut rng = Rng::new(seed, "initial weights");
         let mut params = encoder::init(&encoder, &mut weights, &mut rng).map_err(bad)?;
-        heads::init(
-            &mut params,
-            &heads,
-            encoder.hidden_size,
-            &mut weights,
-            &mut rng,
-        )
-        .map_err(bad)?;
-        Ok(Self {
-            tokeniser,
-            encoder,
-            heads,
-            params,
-        })
+        heads::init(&mut params, &heads, encoder.hidden_size, &mut weights, &mut rng).map_err(bad)?;
+        Ok(Self { tokeniser, encoder, heads, params })
     }
 
     /// What a batch needs to know of this network.
@@ -183,18 +168,10 @@ impl Network {
     /// # Errors
     ///
     /// When shapes do not fit, which is a fault of this program.
-    pub fn forward(
-        &self,
-        batch: &Batch,
-        words: &Tensor,
-        local: &[u32],
-        mode: Mode,
-    ) -> Result<Outputs> {
+    pub fn forward(&self, batch: &Batch, words: &Tensor, local: &[u32], mode: Mode) -> Result<Outputs> {
         let dropout = self.encoder.hidden_dropout_prob as f32;
         encoder::forward(&self.params, &self.encoder, batch, words, local, mode)
-            .and_then(|hidden| {
-                heads::forward(&self.params, &self.heads, batch, &hidden, dropout, mode)
-            })
+            .and_then(|hidden| heads::forward(&self.params, &self.heads, batch, &hidden, dropout, mode))
             .map_err(tensor_error)
     }
 
@@ -216,27 +193,15 @@ impl Network {
         let (ids, local) = batch.vocabulary();
         let states = || {
             let words = self.params.gather_words(&ids)?;
-            let hidden = encoder::forward(
-                &self.params,
-                &self.encoder,
-                &batch,
-                &words,
-                &local,
-                Mode::Eval,
-            )?;
+            let hidden = encoder::forward(&self.params, &self.encoder, &batch, &words, &local, Mode::Eval)?;
             ops::with_values(&hidden, <[f32]>::to_vec)
         };
         Ok((states().map_err(tensor_error)?, self.encoder.hidden_size))
     }
 
     fn batch(&self, texts: &[&Tokens]) -> Batch {
-        let inputs: Vec<TextInput<'_>> = texts
-            .iter()
-            .map(|t| TextInput {
-                ids: &t.ids,
-                features: &t.features,
-            })
-            .collect();
+        let inputs: Vec<TextInput<'_>> =
+            texts.iter().map(|t| TextInput { ids: &t.ids, features: &t.features }).collect();
         Batch::new(&inputs, self.batch_shape())
     }
 
@@ -318,49 +283,40 @@ impl Network {
     pub fn split(&self, batch: &Batch, out: &Outputs) -> candle_core::Result<Vec<Reading>> {
         let positions = self.encoder.max_position_embeddings - 2;
         let dense = |x: &Tensor| -> candle_core::Result<(Vec<f32>, usize)> {
-            Ok((
-                ops::with_values(&x.to_device(&Device::Cpu)?, <[f32]>::to_vec)?,
-                x.dim(1)?,
-            ))
+            Ok((ops::with_values(&x.to_device(&Device::Cpu)?, <[f32]>::to_vec)?, x.dim(1)?))
         };
-        let row = |(data, width): &(Vec<f32>, usize), text: usize| {
-            data[text * width..(text + 1) * width].to_vec()
-        };
+        let row =
+            |(data, width): &(Vec<f32>, usize), text: usize| data[text * width..(text + 1) * width].to_vec();
         let (grade, found) = (dense(&out.grade)?, dense(&out.found)?);
         let (denied, harm) = (dense(&out.denied)?, dense(&out.harm)?);
         let (relationship, link) = (dense(&out.relationship)?, dense(&out.link)?);
         let found_evidence = dense(&out.found_evidence)?;
         let denied_evidence = dense(&out.denied_evidence)?;
         let (tags, roles) = (dense(&out.tags)?, dense(&out.roles)?);
-        let readings = batch
-            .text_ranges()
-            .into_iter()
-            .enumerate()
-            .map(|(text, rows)| {
-                // Without [CLS] and [SEP].
-                let tokens = rows.start + 1..rows.end - 1;
-                let part = |(data, width): &(Vec<f32>, usize)| {
-                    data[tokens.start * width..tokens.end * width].to_vec()
-                };
-                Reading {
-                    grade: row(&grade, text),
-                    found: row(&found, text),
-                    denied: row(&denied, text),
-                    harm: harm.0[text],
-                    relationship: row(&relationship, text),
-                    link: row(&link, text),
-                    found_evidence: part(&found_evidence),
-                    denied_evidence: part(&denied_evidence),
-                    tags: part(&tags),
-                    roles: part(&roles),
-                    windows: crate::nn::batch::windows(
-                        tokens.len(),
-                        positions,
-                        WINDOW_OVERLAP.min((positions + 2) / 4),
-                    )
-                    .len(),
-                }
-            });
+        let readings = batch.text_ranges().into_iter().enumerate().map(|(text, rows)| {
+            // Without [CLS] and [SEP].
+            let tokens = rows.start + 1..rows.end - 1;
+            let part =
+                |(data, width): &(Vec<f32>, usize)| data[tokens.start * width..tokens.end * width].to_vec();
+            Reading {
+                grade: row(&grade, text),
+                found: row(&found, text),
+                denied: row(&denied, text),
+                harm: harm.0[text],
+                relationship: row(&relationship, text),
+                link: row(&link, text),
+                found_evidence: part(&found_evidence),
+                denied_evidence: part(&denied_evidence),
+                tags: part(&tags),
+                roles: part(&roles),
+                windows: crate::nn::batch::windows(
+                    tokens.len(),
+                    positions,
+                    WINDOW_OVERLAP.min((positions + 2) / 4),
+                )
+                .len(),
+            }
+        });
         Ok(readings.collect())
     }
 }

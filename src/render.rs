@@ -13,9 +13,8 @@ use crate::error::{Error, ErrorKind, Result};
 ///
 /// When the value cannot be written as JSON, which is a fault of this program.
 pub fn json_line(value: &impl Serialize) -> Result<String> {
-    let mut line = serde_json::to_string(value).map_err(|error| {
-        Error::new(ErrorKind::Internal, format!("cannot write JSON: {error}"))
-    })?;
+    let mut line = serde_json::to_string(value)
+        .map_err(|error| Error::new(ErrorKind::Internal, format!("cannot write JSON: {error}")))?;
     line.push('\n');
     Ok(line)
 }

@@ -12,9 +12,7 @@
 use std::cell::RefCell;
 use std::fmt;
 
-use serde::de::{
-    DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor,
-};
+use serde::de::{DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize, Serializer};
 use time::{Date, PrimitiveDateTime};
 
@@ -79,14 +77,7 @@ labels! {
 pub const GROUND_TRUTH: [&str; 6] = ["case", "victim", "suspect", "labels", "spans", "entities"];
 
 /// The ways in which a report comes in.
-pub const CHANNELS: [&str; 6] = [
-    "999",
-    "101",
-    "online",
-    "front_counter",
-    "officer",
-    "third_party",
-];
+pub const CHANNELS: [&str; 6] = ["999", "101", "online", "front_counter", "officer", "third_party"];
 
 /// One report as a force holds it. Only `id` and `text` are always there.
 ///
@@ -166,11 +157,7 @@ pub struct Report {
 impl Report {
     /// A report that has nothing but an id and a text.
     pub fn new(id: impl Into<String>, text: impl Into<String>) -> Report {
-        Report {
-            id: id.into(),
-            text: text.into(),
-            ..Report::default()
-        }
+        Report { id: id.into(), text: text.into(), ..Report::default() }
     }
 }
 
@@ -199,10 +186,7 @@ pub fn is_blank(text: &str) -> bool {
     text.chars().all(|c| {
         c.is_whitespace()
             || c.is_control()
-            || matches!(
-                c,
-                '\u{200b}'..='\u{200f}' | '\u{2060}' | '\u{feff}' | '\u{ad}'
-            )
+            || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2060}' | '\u{feff}' | '\u{ad}')
     })
 }
 
@@ -224,10 +208,7 @@ struct Raw {
 
 impl Raw {
     fn new() -> Raw {
-        Raw {
-            cells: [const { None }; Field::ALL.len()],
-            twice: None,
-        }
+        Raw { cells: [const { None }; Field::ALL.len()], twice: None }
     }
 
     fn set(&mut self, field: Field, cell: Option<Cell>, again: bool) {
@@ -296,27 +277,20 @@ impl Raw {
     }
 
     fn optional(&mut self, field: Field) -> Result<Option<String>, String> {
-        Ok(self
-            .take(field)?
-            .filter(|value| !is_blank(value))
-            .map(|value| value.trim().to_owned()))
+        Ok(self.take(field)?.filter(|value| !is_blank(value)).map(|value| value.trim().to_owned()))
     }
 
     fn time(&mut self, field: Field) -> Result<Option<PrimitiveDateTime>, String> {
         match self.optional(field)? {
             None => Ok(None),
-            Some(value) => dates::parse(&value)
-                .map(Some)
-                .map_err(|why| format!("`{field}`: {why}")),
+            Some(value) => dates::parse(&value).map(Some).map_err(|why| format!("`{field}`: {why}")),
         }
     }
 }
 
 /// Every fault in the fields of one JSON object, where [`Report`]'s own reading
 /// stops at the first. Ground truth and unknown fields are not looked at.
-pub(crate) fn faults_of(
-    object: &serde_json::Map<String, serde_json::Value>,
-) -> Vec<(Field, String)> {
+pub(crate) fn faults_of(object: &serde_json::Map<String, serde_json::Value>) -> Vec<(Field, String)> {
     let mut faults = Vec::new();
     for &field in Field::ALL {
         let mut raw = Raw::new();
@@ -337,12 +311,7 @@ impl<'de> Deserialize<'de> for Report {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Report, D::Error> {
         let raw = RefCell::new(Raw::new());
         let field = |name: &str| name.parse().ok();
-        RawObject {
-            raw: &raw,
-            field: &field,
-            unknown: &mut |_| {},
-        }
-        .deserialize(deserializer)?;
+        RawObject { raw: &raw, field: &field, unknown: &mut |_| {} }.deserialize(deserializer)?;
         raw.into_inner().build().map_err(D::Error::custom)
     }
 }
@@ -497,25 +466,11 @@ mod tests {
     fn ground_truth_and_unknown_fields_may_hold_anything() {
         let plain: Report = serde_json::from_str(r#"{"id":"R1","text":"He was back."}"#).unwrap();
         let deep = format!("{}{}", "[".repeat(10_000), "]".repeat(10_000));
-        for value in [
-            "7",
-            "null",
-            "1e999",
-            "\"\\ud800\"",
-            "{\"id\":\"other\"}",
-            "[true,{}]",
-            "-0",
-            &deep,
-        ] {
+        for value in ["7", "null", "1e999", "\"\\ud800\"", "{\"id\":\"other\"}", "[true,{}]", "-0", &deep] {
             for name in GROUND_TRUTH.iter().chain(&["weather", "ID"]) {
-                let line = format!(
-                    r#"{{"{name}":{value},"id":"R1","{name}":{value},"text":"He was back."}}"#
-                );
-                assert_eq!(
-                    serde_json::from_str::<Report>(&line).unwrap(),
-                    plain,
-                    "{name}"
-                );
+                let line =
+                    format!(r#"{{"{name}":{value},"id":"R1","{name}":{value},"text":"He was back."}}"#);
+                assert_eq!(serde_json::from_str::<Report>(&line).unwrap(), plain, "{name}");
             }
         }
     }
@@ -529,36 +484,16 @@ mod tests {
             (r#"{"id":"R1"}"#, "`text` is missing"),
             (r#"{"id":"R1","text":null}"#, "`text` is missing"),
             (r#"{"id":"R1","text":" \n\u0000\u200b"}"#, "`text` is blank"),
-            (
-                r#"{"id":"R1","text":["a"]}"#,
-                "`text`: text is needed, found a list",
-            ),
-            (
-                r#"{"id":"R1","text":{"a":[1]}}"#,
-                "`text`: text is needed, found an object",
-            ),
-            (
-                r#"{"id":"R1","text":"a","text":"b"}"#,
-                "`text` stands there twice",
-            ),
-            (
-                r#"{"id":"R1","text":"a","force":true}"#,
-                "`force`: text is needed, found true",
-            ),
-            (
-                r#"{"id":1.5,"text":"a"}"#,
-                "`id`: text is needed, found a number",
-            ),
-            (
-                r#"{"id":"R1","text":"a","closed_at":"13/25/2024"}"#,
-                "`closed_at`: ",
-            ),
+            (r#"{"id":"R1","text":["a"]}"#, "`text`: text is needed, found a list"),
+            (r#"{"id":"R1","text":{"a":[1]}}"#, "`text`: text is needed, found an object"),
+            (r#"{"id":"R1","text":"a","text":"b"}"#, "`text` stands there twice"),
+            (r#"{"id":"R1","text":"a","force":true}"#, "`force`: text is needed, found true"),
+            (r#"{"id":1.5,"text":"a"}"#, "`id`: text is needed, found a number"),
+            (r#"{"id":"R1","text":"a","closed_at":"13/25/2024"}"#, "`closed_at`: "),
             (r#"["id"]"#, "expected a JSON object"),
         ];
         for (line, reason) in cases {
-            let err = serde_json::from_str::<Report>(line)
-                .unwrap_err()
-                .to_string();
+            let err = serde_json::from_str::<Report>(line).unwrap_err().to_string();
             assert!(err.contains(reason), "{line}: {err}");
         }
     }

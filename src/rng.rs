@@ -102,13 +102,8 @@ mod tests {
         assert!((unit - 0.5).abs() < 0.01, "mean of unit: {unit}");
         let square = (0..n).map(|_| rng.normal().powi(2)).sum::<f64>() / f64::from(n);
         assert!((square - 1.0).abs() < 0.05, "variance of normal: {square}");
-        let kept = (0..n)
-            .filter(|&i| mask_bits(3, i as u64) > u32::MAX / 10)
-            .count();
-        assert!(
-            (kept as f64 / f64::from(n) - 0.9).abs() < 0.01,
-            "kept: {kept}"
-        );
+        let kept = (0..n).filter(|&i| mask_bits(3, i as u64) > u32::MAX / 10).count();
+        assert!((kept as f64 / f64::from(n) - 0.9).abs() < 0.01, "kept: {kept}");
     }
 
     #[test]

@@ -54,20 +54,14 @@ impl Tokeniser {
     /// When the file does not parse or has no `[CLS]` and `[SEP]`.
     pub fn from_json(json: &[u8]) -> Result<Self> {
         let mut inner = WordPiece::from_bytes(json).map_err(|error| {
-            Error::new(
-                ErrorKind::Model,
-                format!("tokenizer.json does not parse: {error}"),
-            )
+            Error::new(ErrorKind::Model, format!("tokenizer.json does not parse: {error}"))
         })?;
         let _ = inner.with_truncation(None);
         inner.with_padding(None);
         let special = |token: &str| {
-            inner.token_to_id(token).ok_or_else(|| {
-                Error::new(
-                    ErrorKind::Model,
-                    format!("tokenizer.json has no token `{token}`"),
-                )
-            })
+            inner
+                .token_to_id(token)
+                .ok_or_else(|| Error::new(ErrorKind::Model, format!("tokenizer.json has no token `{token}`")))
         };
         let (cls, sep) = (special("[CLS]")?, special("[SEP]")?);
         Ok(Self { inner, cls, sep })
@@ -79,12 +73,9 @@ impl Tokeniser {
     ///
     /// When it cannot be written as JSON.
     pub fn to_json(&self) -> Result<String> {
-        self.inner.to_string(false).map_err(|error| {
-            Error::new(
-                ErrorKind::Internal,
-                format!("tokenizer cannot be written: {error}"),
-            )
-        })
+        self.inner
+            .to_string(false)
+            .map_err(|error| Error::new(ErrorKind::Internal, format!("tokenizer cannot be written: {error}")))
     }
 
     /// Ids of `[CLS]` and `[SEP]`.
@@ -113,17 +104,11 @@ impl Tokeniser {
         let encoding = self
             .inner
             .encode_char_offsets(uniform.as_str(), false)
-            .map_err(|error| {
-                Error::new(ErrorKind::Internal, format!("tokenising failed: {error}"))
-            })?;
+            .map_err(|error| Error::new(ErrorKind::Internal, format!("tokenising failed: {error}")))?;
         let offsets = encoding.get_offsets().to_vec();
         let chars: Vec<char> = uniform.chars().collect();
         let features = shape::features(&chars, &offsets);
-        Ok(Tokens {
-            ids: encoding.get_ids().to_vec(),
-            offsets,
-            features,
-        })
+        Ok(Tokens { ids: encoding.get_ids().to_vec(), offsets, features })
     }
 }
 
@@ -146,10 +131,7 @@ pub fn normalise(text: &str) -> String {
 
 /// The part of `text` between two character offsets.
 pub fn slice_chars(text: &str, start: usize, end: usize) -> &str {
-    let mut indices = text
-        .char_indices()
-        .map(|(i, _)| i)
-        .chain(std::iter::once(text.len()));
+    let mut indices = text.char_indices().map(|(i, _)| i).chain(std::iter::once(text.len()));
     let from = indices.by_ref().nth(start).unwrap_or(text.len());
     let to = match end.checked_sub(start) {
         Some(0) | None => from,
@@ -192,35 +174,19 @@ mod tests {
             Case {
                 what: "letter case and word pieces",
                 text: "He followed.",
-                want: &[
-                    ("he", "He"),
-                    ("follow", "follow"),
-                    ("##ed", "ed"),
-                    (".", "."),
-                ],
+                want: &[("he", "He"), ("follow", "follow"), ("##ed", "ed"), (".", ".")],
             },
             Case {
                 what: "accents in one character",
                 text: "Zoë sat in the Café",
-                want: &[
-                    ("zoe", "Zoë"),
-                    ("sat", "sat"),
-                    ("in", "in"),
-                    ("the", "the"),
-                    ("cafe", "Café"),
-                ],
+                want: &[("zoe", "Zoë"), ("sat", "sat"), ("in", "in"), ("the", "the"), ("cafe", "Café")],
             },
             Case {
                 // The mark is dropped, so the piece ends before it; what comes
                 // after it is in its place.
                 what: "accents as combining characters",
                 text: "Zoe\u{308} sat cafe\u{301}s",
-                want: &[
-                    ("zoe", "Zoe"),
-                    ("sat", "sat"),
-                    ("cafe", "cafe"),
-                    ("##s", "s"),
-                ],
+                want: &[("zoe", "Zoe"), ("sat", "sat"), ("cafe", "cafe"), ("##s", "s")],
             },
             Case {
                 what: "emoji, of one character and of several",
@@ -267,15 +233,10 @@ mod tests {
                     ("he", "he"),
                 ],
             },
-            Case {
-                what: "nothing to read",
-                text: " \r\n\0 ",
-                want: &[],
-            },
+            Case { what: "nothing to read", text: " \r\n\0 ", want: &[] },
         ];
         for Case { what, text, want } in cases {
-            let want: Vec<(String, &str)> =
-                want.iter().map(|(t, s)| ((*t).to_owned(), *s)).collect();
+            let want: Vec<(String, &str)> = want.iter().map(|(t, s)| ((*t).to_owned(), *s)).collect();
             assert_eq!(pieces(text), want, "{what}");
         }
     }
@@ -305,10 +266,7 @@ mod tests {
     #[test]
     fn a_file_that_is_no_tokeniser_is_refused() {
         let error = Tokeniser::from_json(b"{}").unwrap_err().to_string();
-        assert!(
-            error.starts_with("tokenizer.json does not parse: "),
-            "{error}"
-        );
+        assert!(error.starts_with("tokenizer.json does not parse: "), "{error}");
         let json = tiny_json().to_string().replace("[SEP]", "[END]");
         let error = Tokeniser::from_json(json.as_bytes()).unwrap_err();
         assert_eq!(error.to_string(), "tokenizer.json has no token `[SEP]`");
@@ -353,9 +311,6 @@ mod tests {
 
     #[test]
     fn typographic_characters_become_plain() {
-        assert_eq!(
-            normalise("he\u{2019}s \u{201c}here\u{201d}\u{2013}now\0"),
-            "he's \"here\"-now "
-        );
+        assert_eq!(normalise("he\u{2019}s \u{201c}here\u{201d}\u{2013}now\0"), "he's \"here\"-now ");
     }
 }

@@ -21,21 +21,21 @@ use serde::{Deserialize, Serialize};
 
 use crate::codebook::Indicator;
 use crate::corpus::Dataset;
+use crate::entities::OUTSIDE;
 use crate::error::{Error, ErrorKind, Result};
 use crate::evaluate::metrics::{Ranked, average_precision};
 use crate::model::folder::{Files, to_json, write_atomically};
 use crate::model::{Network, Reading, tensor_error};
+use crate::nn::Mode;
 use crate::nn::batch::{Batch, TextInput};
 use crate::nn::heads::Outputs;
 use crate::nn::loss;
 use crate::nn::optim::{AdamW, AdamWConfig, WordGradient};
 use crate::nn::params::WORD_EMBEDDINGS;
-use crate::nn::Mode;
 use crate::rng::{Rng, mix};
 use crate::text::Tokens;
 pub use checkpoint::STATE;
 use settings::TrainSettings;
-use crate::entities::OUTSIDE;
 use targets::{Item, Recase, draw_changes, item};
 
 /// What one step did.
@@ -258,8 +258,7 @@ impl Trainer {
         let layers = self.network.encoder.num_hidden_layers;
         let depth = match name.strip_prefix("encoder.layer.") {
             Some(rest) => {
-                let layer: usize =
-                    rest.split('.').next().and_then(|layer| layer.parse().ok()).unwrap_or(0);
+                let layer: usize = rest.split('.').next().and_then(|layer| layer.parse().ok()).unwrap_or(0);
                 layers - 1 - layer.min(layers - 1)
             }
             None => layers,
@@ -311,9 +310,8 @@ impl Trainer {
             let scale = if norm > t.clip_norm { t.clip_norm / norm } else { 1.0 };
             if norm.is_finite() {
                 let params = &mut self.network.params;
-                self.optimiser.step(params, &grads, &words, scale, |name| {
-                    rates.get(name).copied().unwrap_or(0.0)
-                })?;
+                self.optimiser
+                    .step(params, &grads, &words, scale, |name| rates.get(name).copied().unwrap_or(0.0))?;
             }
             Ok((value, parts, norm))
         };
@@ -362,10 +360,7 @@ impl Trainer {
         let stalking: Vec<Ranked> = readings
             .iter()
             .zip(&self.validation)
-            .map(|(r, item)| Ranked {
-                score: f64::from(r.leaning()),
-                positive: item.targets.grade > 0,
-            })
+            .map(|(r, item)| Ranked { score: f64::from(r.leaning()), positive: item.targets.grade > 0 })
             .collect();
         let harm: Vec<Ranked> = readings
             .iter()
@@ -388,8 +383,7 @@ impl Trainer {
         }
         let stalking_ap = ap(&stalking).unwrap_or(0.0);
         let harm_ap = ap(&harm).unwrap_or(0.0);
-        let indicators_ap =
-            indicator_aps.iter().sum::<f64>() / indicator_aps.len().max(1) as f64;
+        let indicators_ap = indicator_aps.iter().sum::<f64>() / indicator_aps.len().max(1) as f64;
         let score = (stalking_ap + indicators_ap + harm_ap) / 3.0;
         // Ties go to the earlier epoch.
         let is_best = self.state.best.is_none_or(|best| score > best);
@@ -398,10 +392,8 @@ impl Trainer {
             self.state.best_epoch = self.state.epoch;
             self.state.since_best = 0;
             let weights = self.network.params.to_arrays().map_err(tensor_error)?;
-            let bytes = crate::model::folder::to_safetensors(
-                &weights,
-                crate::model::folder::Precision::Float32,
-            )?;
+            let bytes =
+                crate::model::folder::to_safetensors(&weights, crate::model::folder::Precision::Float32)?;
             write_atomically(&self.out.join(BEST), &bytes)?;
         } else {
             self.state.since_best += 1;
@@ -424,9 +416,8 @@ impl Trainer {
     pub fn finish(mut self) -> Result<PathBuf> {
         use crate::model::folder::{self, Precision};
         let best = self.out.join(BEST);
-        let data = std::fs::read(&best).map_err(|error| {
-            Error::io(&best, error).hint("let the run finish at least one epoch")
-        })?;
+        let data = std::fs::read(&best)
+            .map_err(|error| Error::io(&best, error).hint("let the run finish at least one epoch"))?;
         let weights = folder::from_safetensors(&data)?;
         let shipped = folder::to_safetensors(&weights, Precision::Float16)?;
         let weights = folder::from_safetensors(&shipped)?;
@@ -439,8 +430,7 @@ impl Trainer {
             0,
         )?;
         let readings = self.read_validation()?;
-        let targets: Vec<&targets::Targets> =
-            self.validation.iter().map(|item| &item.targets).collect();
+        let targets: Vec<&targets::Targets> = self.validation.iter().map(|item| &item.targets).collect();
         let fitted = calibrate::fit(&readings, &targets);
 
         let model = &self.settings.model;
@@ -550,8 +540,7 @@ fn losses(
     let i = out.found.dim(1)?;
     let states: Vec<u8> = items.iter().flat_map(|item| item.targets.states.clone()).collect();
     // The sum over indicators, scaled down: about three hold in a text.
-    let indicators =
-        loss::three_states(&out.found, &out.denied, &states, vec![1.0; b * i], 3.0 * b as f64)?;
+    let indicators = loss::three_states(&out.found, &out.denied, &states, vec![1.0; b * i], 3.0 * b as f64)?;
     terms.push(("indicators", w.indicators, indicators));
 
     let harm: Vec<f32> = items.iter().map(|i| f32::from(u8::from(i.targets.harm))).collect();
@@ -578,9 +567,8 @@ fn losses(
                 continue;
             }
             let state = if denied { 2 } else { 1 };
-            let has_span: Vec<bool> = (0..i)
-                .map(|k| item.targets.evidence.iter().any(|e| e.1 == k && e.2 == denied))
-                .collect();
+            let has_span: Vec<bool> =
+                (0..i).map(|k| item.targets.evidence.iter().any(|e| e.1 == k && e.2 == denied)).collect();
             for row in range.start + 1..range.end - 1 {
                 for k in 0..i {
                     if has_span[k] || item.targets.states[k] != state {
@@ -623,11 +611,9 @@ fn losses(
     }
     let in_entities: f64 = role_weights.iter().map(|&w| f64::from(w)).sum();
     let norm = in_entities.max(b as f64);
-    let tag_loss =
-        loss::cross_entropy(&out.tags, one_hot(&tags, tag_count, 0.0), tag_weights, norm)?;
+    let tag_loss = loss::cross_entropy(&out.tags, one_hot(&tags, tag_count, 0.0), tag_weights, norm)?;
     terms.push(("entities", w.entities, tag_loss));
-    let role_loss =
-        loss::cross_entropy(&out.roles, one_hot(&roles, role_count, 0.0), role_weights, norm)?;
+    let role_loss = loss::cross_entropy(&out.roles, one_hot(&roles, role_count, 0.0), role_weights, norm)?;
     terms.push(("roles", w.entities, role_loss));
 
     let groups: Vec<Option<u64>> = items.iter().map(|item| item.targets.group).collect();

@@ -5,7 +5,8 @@ use std::path::PathBuf;
 
 use crate::util::{project, run, run_with};
 
-const GOOD: &str = r#"{"id": "good", "text": "He has followed her home from work again and she is frightened."}"#;
+const GOOD: &str =
+    r#"{"id": "good", "text": "He has followed her home from work again and she is frightened."}"#;
 
 fn temporary() -> tempfile::TempDir {
     tempfile::tempdir().expect("a temporary folder")
@@ -54,7 +55,8 @@ fn a_missing_file_and_a_directory() {
 
 #[test]
 fn one_bad_file_does_not_stop_the_others() {
-    let ran = run(&["score", "no/such/file.jsonl", "datasets/sample/reports.jsonl", "--format", "json"]).expect(1);
+    let ran =
+        run(&["score", "no/such/file.jsonl", "datasets/sample/reports.jsonl", "--format", "json"]).expect(1);
     assert!(ran.stdout.lines().count() >= 12);
 }
 
@@ -100,7 +102,8 @@ fn a_csv_without_the_text_column() {
 
 #[test]
 fn invalid_utf8_in_plain_text() {
-    let ran = run_with(&["score", "-"], b"He came to the caf\xe9 again and would not leave me alone").expect(0);
+    let ran =
+        run_with(&["score", "-"], b"He came to the caf\xe9 again and would not leave me alone").expect(0);
     assert!(ran.stdout.contains("caf") || !ran.stdout.is_empty());
 }
 
@@ -110,7 +113,8 @@ fn a_nul_keeps_offsets_true() {
     let answer = state_of(text);
     for indicator in answer["indicators"].as_array().unwrap() {
         for span in indicator["evidence"].as_array().unwrap() {
-            let (start, end) = (span["start"].as_u64().unwrap() as usize, span["end"].as_u64().unwrap() as usize);
+            let (start, end) =
+                (span["start"].as_u64().unwrap() as usize, span["end"].as_u64().unwrap() as usize);
             let want: String = text.chars().skip(start).take(end - start).collect();
             assert_eq!(span["text"].as_str().unwrap(), want);
         }
@@ -138,7 +142,8 @@ fn emoji_and_right_to_left_text_within_english_keep_offsets() {
     let answer = state_of(text);
     for indicator in answer["indicators"].as_array().unwrap() {
         for span in indicator["evidence"].as_array().unwrap() {
-            let (start, end) = (span["start"].as_u64().unwrap() as usize, span["end"].as_u64().unwrap() as usize);
+            let (start, end) =
+                (span["start"].as_u64().unwrap() as usize, span["end"].as_u64().unwrap() as usize);
             let want: String = text.chars().skip(start).take(end - start).collect();
             assert_eq!(span["text"].as_str().unwrap(), want);
         }
@@ -155,7 +160,8 @@ fn a_hundred_thousand_words_are_read_whole() {
     let ran = run_with(&["score", "-", "--format", "json"], line.as_bytes()).expect(0);
     let answer = ran.json().remove(0);
     assert!(answer["windows"].as_u64().unwrap() > 100, "{}", answer["windows"]);
-    let following = answer["indicators"].as_array().unwrap().iter().find(|i| i["name"] == "following").unwrap();
+    let following =
+        answer["indicators"].as_array().unwrap().iter().find(|i| i["name"] == "following").unwrap();
     assert_eq!(following["state"], "found", "{following}");
     let start = following["evidence"][0]["start"].as_u64().unwrap() as usize;
     assert!(start > 400_000, "{following}");

@@ -18,7 +18,15 @@ fn gap(a: &[f64], b: &[f64]) -> f64 {
     if a.len() != b.len() {
         return f64::INFINITY;
     }
-    a.iter().zip(b).map(|(a, b)| (a - b).abs()).fold(0.0, |worst, d| if d <= worst { worst } else if d.is_nan() { f64::INFINITY } else { d })
+    a.iter().zip(b).map(|(a, b)| (a - b).abs()).fold(0.0, |worst, d| {
+        if d <= worst {
+            worst
+        } else if d.is_nan() {
+            f64::INFINITY
+        } else {
+            d
+        }
+    })
 }
 
 #[test]

@@ -74,9 +74,11 @@ fn named(code: &str) -> Vec<String> {
         if name.is_empty() {
             // `use crate::{a::…, b::…};`
             let group = rest.split('}').next().unwrap_or("");
-            rooms.extend(group.split(['{', ',']).map(|part| {
-                part.trim().chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect()
-            }));
+            rooms.extend(
+                group.split(['{', ',']).map(|part| {
+                    part.trim().chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect()
+                }),
+            );
         } else {
             rooms.push(name);
         }
@@ -120,5 +122,7 @@ fn rooms_import_in_one_direction() {
 #[test]
 fn the_import_test_sees_what_it_should() {
     assert_eq!(named("use crate::nn::ops;\ncrate::{text::X, model};"), ["nn", "text", "model"]);
-    assert!(code("let a = 1;\n// crate::cli\n#[cfg(test)]\nmod tests { use crate::cli; }").lines().count() == 1);
+    assert!(
+        code("let a = 1;\n// crate::cli\n#[cfg(test)]\nmod tests { use crate::cli; }").lines().count() == 1
+    );
 }

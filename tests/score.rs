@@ -35,8 +35,19 @@ fn every_field_is_there_and_evidence_equals_its_offsets() {
         assert_eq!(answer["id"], record["id"], "answers come in input order");
         let text = record["text"].as_str().unwrap();
         for key in [
-            "schema", "id", "model", "state", "stalking", "indicators", "serious_harm", "relationship",
-            "entities", "flags", "ask_next", "windows", "advice",
+            "schema",
+            "id",
+            "model",
+            "state",
+            "stalking",
+            "indicators",
+            "serious_harm",
+            "relationship",
+            "entities",
+            "flags",
+            "ask_next",
+            "windows",
+            "advice",
         ] {
             assert!(!answer[key].is_null(), "{key} is missing: {answer}");
         }
@@ -44,7 +55,8 @@ fn every_field_is_there_and_evidence_equals_its_offsets() {
         let s = &answer["stalking"];
         let sum: f64 = ["none", "possible", "likely"].iter().map(|k| s[k].as_f64().unwrap()).sum();
         assert!((sum - 1.0).abs() < 1e-6, "{s}");
-        let spans = answer["indicators"].as_array().unwrap().iter().flat_map(|i| i["evidence"].as_array().unwrap());
+        let spans =
+            answer["indicators"].as_array().unwrap().iter().flat_map(|i| i["evidence"].as_array().unwrap());
         let harm = answer["serious_harm"]["evidence"].as_array().unwrap().iter();
         let entities = answer["entities"].as_array().unwrap().iter();
         for span in spans.chain(harm).chain(entities) {
@@ -97,7 +109,12 @@ fn a_report_gets_the_same_answer_alone_and_in_company() {
         let p = |a: &serde_json::Value| a["stalking"]["p"].as_f64().unwrap();
         assert!((p(&alone[0]) - p(in_company)).abs() <= 1e-5);
         assert_eq!(alone[0]["state"], in_company["state"]);
-        for (a, b) in alone[0]["indicators"].as_array().unwrap().iter().zip(in_company["indicators"].as_array().unwrap()) {
+        for (a, b) in alone[0]["indicators"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .zip(in_company["indicators"].as_array().unwrap())
+        {
             assert!((a["p"].as_f64().unwrap() - b["p"].as_f64().unwrap()).abs() <= 1e-5);
         }
     }
@@ -125,8 +142,20 @@ fn csv_columns_are_mapped_and_the_rest_is_said_to_be_unread() {
         1;\"He waited outside her work again.\r\nShe has told him to stop.\";harassment;Bell\r\n\
         2;Bike taken from rack outside station, lock cut.;theft;Bell\r\n";
     let ran = run_with(
-        &["score", "-", "--input", "csv", "--format", "json", "--map", "id=REF", "--map", "text=MO_TEXT",
-          "--map", "recorded_as=RECORDED"],
+        &[
+            "score",
+            "-",
+            "--input",
+            "csv",
+            "--format",
+            "json",
+            "--map",
+            "id=REF",
+            "--map",
+            "text=MO_TEXT",
+            "--map",
+            "recorded_as=RECORDED",
+        ],
         csv.as_bytes(),
     )
     .expect(0);

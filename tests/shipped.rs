@@ -26,7 +26,11 @@ fn the_model_inside_the_program_is_the_one_in_the_folder() {
 fn the_card_says_what_it_must() {
     let ran = run(&["model", "card", "models/default"]).expect(0);
     let card = ran.stdout.split_whitespace().collect::<Vec<_>>().join(" ");
-    for words in ["by language models, not by police or victims", "Nothing was measured on real UK reports", "a person decides"] {
+    for words in [
+        "by language models, not by police or victims",
+        "Nothing was measured on real UK reports",
+        "a person decides",
+    ] {
         assert!(card.contains(words), "the card does not say `{words}`");
     }
 }

@@ -111,7 +111,8 @@ fn one_seed_gives_one_model_also_when_killed_and_resumed() {
 
     // The model that came out loads and answers.
     let model = at("a").join("model");
-    run(&["score", "--text", "He has followed her home again.", "--model", model.to_str().unwrap()]).expect(0);
+    run(&["score", "--text", "He has followed her home again.", "--model", model.to_str().unwrap()])
+        .expect(0);
     run(&["model", "verify", model.to_str().unwrap()]).expect(0);
 }
 

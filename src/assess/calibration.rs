@@ -158,9 +158,8 @@ impl Thresholds {
 
     /// Refuses a file of another form, without an indicator, or out of order.
     pub(super) fn check(&self, origin: &str) -> Result<()> {
-        let refuse = |what: String| {
-            Err(Error::new(ErrorKind::Model, format!("{origin}: thresholds.json: {what}")))
-        };
+        let refuse =
+            |what: String| Err(Error::new(ErrorKind::Model, format!("{origin}: thresholds.json: {what}")));
         if self.schema != THRESHOLDS_SCHEMA {
             return refuse(format!("form `{}`, needed `{THRESHOLDS_SCHEMA}`", self.schema));
         }

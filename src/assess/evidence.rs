@@ -34,8 +34,7 @@ impl<'a> Finder<'a> {
 
     /// Probability of each token as evidence.
     fn probabilities(&self, indicator: Indicator, denied: bool) -> Vec<f64> {
-        let logits =
-            if denied { &self.reading.denied_evidence } else { &self.reading.found_evidence };
+        let logits = if denied { &self.reading.denied_evidence } else { &self.reading.found_evidence };
         let width = Indicator::ALL.len();
         logits
             .chunks_exact(width)
@@ -86,8 +85,7 @@ impl<'a> Finder<'a> {
         // Strongest first; of equals the earlier.
         runs.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.start.cmp(&b.1.start)));
         runs.truncate(MAX_SPANS);
-        let mut ranges: Vec<Range<usize>> =
-            runs.into_iter().filter_map(|(_, run)| self.words(run)).collect();
+        let mut ranges: Vec<Range<usize>> = runs.into_iter().filter_map(|(_, run)| self.words(run)).collect();
         ranges.sort_by_key(|range| (range.start, range.end));
         let mut joined: Vec<Range<usize>> = Vec::new();
         for range in ranges {
@@ -118,8 +116,8 @@ impl<'a> Finder<'a> {
     pub(super) fn serious_harm(&self, threshold: f64) -> Vec<Range<usize>> {
         let mut strongest = vec![0.0f64; self.tokens.len()];
         for &indicator in Indicator::ALL {
-            let marks = indicator.info().serious_harm
-                || matches!(indicator, Indicator::Threat | Indicator::Violence);
+            let marks =
+                indicator.info().serious_harm || matches!(indicator, Indicator::Threat | Indicator::Violence);
             if marks {
                 for (s, p) in strongest.iter_mut().zip(self.probabilities(indicator, false)) {
                     *s = s.max(p);

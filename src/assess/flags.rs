@@ -51,8 +51,18 @@ fn breaches(text: &str, answer: &IndicatorAnswer) -> Vec<Flag> {
         let words = words.to_lowercase();
         let mut kinds = Vec::new();
         let order = [
-            "non-mol", "non mol", "nonmol", "nmo", "restraining", "order", "injunction", "spo",
-            "dvpo", "dvpn", "notice", "prohibit",
+            "non-mol",
+            "non mol",
+            "nonmol",
+            "nmo",
+            "restraining",
+            "order",
+            "injunction",
+            "spo",
+            "dvpo",
+            "dvpn",
+            "notice",
+            "prohibit",
         ];
         if has(&words, &order) {
             kinds.push(Flag::BreachOfOrder);
@@ -98,11 +108,7 @@ mod tests {
             letter: None,
             state: IndicatorState::Found,
             p: 0.9,
-            evidence: vec![Evidence {
-                start,
-                end: start + words.chars().count(),
-                text: words.into(),
-            }],
+            evidence: vec![Evidence { start, end: start + words.chars().count(), text: words.into() }],
         }
     }
 

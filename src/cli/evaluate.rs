@@ -98,11 +98,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitStatus> {
 
     let training = training_set(&arguments.train, &rows)?;
     let tfidf = training.as_ref().map(TfIdf::train).transpose()?;
-    let network = arguments
-        .base
-        .as_deref()
-        .map(|base| Files::from_folder(base)?.base_network(0))
-        .transpose()?;
+    let network =
+        arguments.base.as_deref().map(|base| Files::from_folder(base)?.base_network(0)).transpose()?;
     let frozen = match (&network, &training) {
         (Some(network), Some(training)) => Some(Frozen::train(network, training)?),
         _ => None,
@@ -126,11 +123,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitStatus> {
         threshold: assessor.thresholds().states.review,
         ..Settings::default()
     };
-    let extent = Extent {
-        subgroups: true,
-        probes: arguments.probes,
-        with_texts: arguments.with_texts,
-    };
+    let extent = Extent { subgroups: true, probes: arguments.probes, with_texts: arguments.with_texts };
     let against = against.as_ref().map(|a| a as &dyn Scorer);
     let evaluation = evaluate(&scorers, against, &rows, &settings, &extent)?;
     let figures: Vec<_> = evaluation.scorers.iter().collect();

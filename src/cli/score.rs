@@ -148,8 +148,7 @@ fn open_input(path: &Path, input: Input, options: &ReadOptions) -> Result<Reader
             Some(format) => format,
             None => {
                 use std::io::BufRead;
-                let start =
-                    source.fill_buf().map_err(|error| Error::io("standard input", error))?;
+                let start = source.fill_buf().map_err(|error| Error::io("standard input", error))?;
                 InputFormat::of_start(start)
             }
         };
@@ -175,11 +174,7 @@ fn score_file(
     printer: &mut Printer,
     tally: &mut Tally,
 ) -> Result<()> {
-    let name = if path.as_os_str() == "-" {
-        "standard input".to_owned()
-    } else {
-        path.display().to_string()
-    };
+    let name = if path.as_os_str() == "-" { "standard input".to_owned() } else { path.display().to_string() };
     let mut round: Vec<Report> = Vec::with_capacity(ROUND);
     loop {
         let record = reader.next();
@@ -201,19 +196,13 @@ fn score_file(
         }
     }
     if !reader.ignored().is_empty() {
-        let names: Vec<String> =
-            reader.ignored().iter().map(|(name, n)| format!("{name} ({n})")).collect();
+        let names: Vec<String> = reader.ignored().iter().map(|(name, n)| format!("{name} ({n})")).collect();
         say(&format!("note: {name}: not read: {}", names.join(", ")));
     }
     Ok(())
 }
 
-fn assess(
-    assessor: &Assessor,
-    reports: &[Report],
-    printer: &mut Printer,
-    tally: &mut Tally,
-) -> Result<()> {
+fn assess(assessor: &Assessor, reports: &[Report], printer: &mut Printer, tally: &mut Tally) -> Result<()> {
     let assessments = assessor.assess_all(reports)?;
     for (report, assessment) in reports.iter().zip(&assessments) {
         tally.assessed += 1;

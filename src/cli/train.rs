@@ -118,9 +118,7 @@ fn cut_log(path: &Path, last_step: u64) -> Result<()> {
     let Ok(text) = std::fs::read_to_string(path) else { return Ok(()) };
     let kept: String = text
         .lines()
-        .filter(|line| {
-            serde_json::from_str::<Step>(line).is_ok_and(|step| step.step <= last_step)
-        })
+        .filter(|line| serde_json::from_str::<Step>(line).is_ok_and(|step| step.step <= last_step))
         .flat_map(|line| [line, "\n"])
         .collect();
     write_atomically(path, kept.as_bytes())

@@ -120,15 +120,7 @@ impl Summary {
 
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Summary {
-            files,
-            reports,
-            cases,
-            authors,
-            spans,
-            entities,
-            ..
-        } = self;
+        let Summary { files, reports, cases, authors, spans, entities, .. } = self;
         writeln!(
             f,
             "reports {reports}, files {files}, authors {authors}, cases {cases}, spans {spans}, entities {entities}"
@@ -136,11 +128,7 @@ impl fmt::Display for Summary {
         for (grade, count) in Grade::ALL.iter().zip(self.by_grade) {
             write!(f, "{grade} {count}, ")?;
         }
-        write!(
-            f,
-            "without labels {}, serious harm {}",
-            self.unlabelled, self.serious_harm
-        )
+        write!(f, "without labels {}, serious harm {}", self.unlabelled, self.serious_harm)
     }
 }
 
@@ -188,17 +176,9 @@ pub(super) fn read_files<P: AsRef<Path>>(paths: &[P]) -> Result<(Dataset, CheckR
     for path in &files {
         checker.file(path)?;
     }
-    let dataset = Dataset {
-        examples: checker.examples,
-    };
+    let dataset = Dataset { examples: checker.examples };
     let summary = Summary::of(files.len(), &dataset);
-    Ok((
-        dataset,
-        CheckReport {
-            faults: checker.faults,
-            summary,
-        },
-    ))
+    Ok((dataset, CheckReport { faults: checker.faults, summary }))
 }
 
 #[derive(Default)]
@@ -225,15 +205,7 @@ struct Record<'a> {
 impl Record<'_> {
     fn fault(&mut self, severity: Severity, column: Option<u64>, what: &'static str, why: String) {
         let (file, line, id) = (self.file.to_owned(), self.line, self.id.clone());
-        self.faults.push(Fault {
-            file,
-            line,
-            column,
-            id,
-            what,
-            why,
-            severity,
-        });
+        self.faults.push(Fault { file, line, column, id, what, why, severity });
     }
 
     /// A fault in the value of a key.
@@ -243,27 +215,14 @@ impl Record<'_> {
     }
 
     /// A fault at a character of a string value.
-    fn within(
-        &mut self,
-        key: &str,
-        nth: usize,
-        severity: Severity,
-        what: &'static str,
-        why: String,
-    ) {
-        let column = self
-            .value(key)
-            .map(|byte| places::column_within(self.text, byte, nth));
+    fn within(&mut self, key: &str, nth: usize, severity: Severity, what: &'static str, why: String) {
+        let column = self.value(key).map(|byte| places::column_within(self.text, byte, nth));
         self.fault(severity, column, what, why);
     }
 
     /// The byte at which a key's value begins; the last one counts, as in parsing.
     fn value(&self, key: &str) -> Option<usize> {
-        self.values
-            .iter()
-            .rev()
-            .find(|(k, _)| k == key)
-            .map(|&(_, at)| at)
+        self.values.iter().rev().find(|(k, _)| k == key).map(|&(_, at)| at)
     }
 
     fn place(&self) -> String {
@@ -271,9 +230,7 @@ impl Record<'_> {
     }
 
     fn is_broken(&self) -> bool {
-        self.faults
-            .iter()
-            .any(|fault| fault.severity == Severity::Broken)
+        self.faults.iter().any(|fault| fault.severity == Severity::Broken)
     }
 }
 
@@ -290,16 +247,10 @@ impl Checker {
         let mut records = 0;
         loop {
             line += 1;
-            let read = read_line(&mut source, &mut buffer, RECORD_BYTES_MAX)
-                .map_err(|err| Error::io(path, err))?;
-            let mut record = Record {
-                file: &name,
-                line,
-                text: "",
-                values: Vec::new(),
-                id: None,
-                faults: Vec::new(),
-            };
+            let read =
+                read_line(&mut source, &mut buffer, RECORD_BYTES_MAX).map_err(|err| Error::io(path, err))?;
+            let mut record =
+                Record { file: &name, line, text: "", values: Vec::new(), id: None, faults: Vec::new() };
             match read {
                 LineRead::End => break,
                 LineRead::TooLong => {
@@ -326,14 +277,8 @@ impl Checker {
             faults.append(&mut record.faults);
         }
         if records == 0 {
-            let mut record = Record {
-                file: &name,
-                line: 1,
-                text: "",
-                values: Vec::new(),
-                id: None,
-                faults: Vec::new(),
-            };
+            let mut record =
+                Record { file: &name, line: 1, text: "", values: Vec::new(), id: None, faults: Vec::new() };
             record.fault(Severity::Broken, None, "file", "holds no record".to_owned());
             faults.append(&mut record.faults);
         }
@@ -385,26 +330,11 @@ impl Checker {
             && !channel.trim().is_empty()
             && !CHANNELS.contains(&channel.trim())
         {
-            record.at(
-                "channel",
-                Rule,
-                "channel",
-                unknown("channel", channel, &CHANNELS).to_string(),
-            );
+            record.at("channel", Rule, "channel", unknown("channel", channel, &CHANNELS).to_string());
         }
-        let source = object
-            .get("text")
-            .and_then(Value::as_str)
-            .unwrap_or_default();
+        let source = object.get("text").and_then(Value::as_str).unwrap_or_default();
         phones(record, "text", source);
-        phones(
-            record,
-            "phone",
-            object
-                .get("phone")
-                .and_then(Value::as_str)
-                .unwrap_or_default(),
-        );
+        phones(record, "phone", object.get("phone").and_then(Value::as_str).unwrap_or_default());
 
         let labels = labels_of(record, &object);
         let mut example = Example {
@@ -414,13 +344,11 @@ impl Checker {
             meta: meta_of(record, &object),
             ..Example::default()
         };
-        let has_offsets = ["spans", "entities"]
-            .iter()
-            .any(|key| object.get(*key).is_some_and(|v| !v.is_null()));
+        let has_offsets =
+            ["spans", "entities"].iter().any(|key| object.get(*key).is_some_and(|v| !v.is_null()));
         let plain = if has_offsets {
             if markup::has_markup(source) {
-                let why =
-                    "markup in the text of a record that has `spans` or `entities`".to_owned();
+                let why = "markup in the text of a record that has `spans` or `entities`".to_owned();
                 record.at("text", Broken, "markup", why);
             }
             let length = Text(source.chars().collect());
@@ -441,19 +369,13 @@ impl Checker {
                 }
             }
         };
-        if !source.is_empty() && crate::report::is_blank(&plain) && !crate::report::is_blank(source)
-        {
+        if !source.is_empty() && crate::report::is_blank(&plain) && !crate::report::is_blank(source) {
             record.at("text", Broken, "text", "`text` is blank".to_owned());
         }
         if let Some(labels) = &labels {
             consistent(record, labels, &example.spans, spanless);
         } else if !example.spans.is_empty() && !object.contains_key("labels") {
-            record.fault(
-                Rule,
-                None,
-                "labels",
-                "missing, but there are spans".to_owned(),
-            );
+            record.fault(Rule, None, "labels", "missing, but there are spans".to_owned());
         }
         example.labels = labels;
         self.case(record, &example);
@@ -462,10 +384,7 @@ impl Checker {
         }
         // Every field was checked above, so this reads.
         if let Ok(report) = Report::deserialize(&Value::Object(object)) {
-            example.report = Report {
-                text: plain,
-                ..report
-            };
+            example.report = Report { text: plain, ..report };
             self.examples.push(example);
         }
     }
@@ -475,22 +394,14 @@ impl Checker {
         let Some(case) = &example.case else { return };
         for (who, id) in [("victim", &example.victim), ("suspect", &example.suspect)] {
             if id.is_none() {
-                record.at(
-                    "case",
-                    Severity::Rule,
-                    "case",
-                    format!("case `{case}` without a {who}"),
-                );
+                record.at("case", Severity::Rule, "case", format!("case `{case}` without a {who}"));
             }
         }
         let Some(suspect) = &example.suspect else {
             return;
         };
         let place = record.place();
-        let (first, at) = self
-            .suspects
-            .entry(case.clone())
-            .or_insert_with(|| (suspect.clone(), place));
+        let (first, at) = self.suspects.entry(case.clone()).or_insert_with(|| (suspect.clone(), place));
         if first != suspect {
             let why = format!("case `{case}` has the suspect `{suspect}`, but `{first}` at {at}");
             record.at("suspect", Severity::Rule, "case", why);
@@ -503,12 +414,7 @@ fn id_of(record: &mut Record, object: &Map<String, Value>, key: &'static str) ->
         None | Some(Value::Null) => None,
         Some(Value::String(id)) if !id.trim().is_empty() => Some(id.clone()),
         Some(_) => {
-            record.at(
-                key,
-                Severity::Broken,
-                "case",
-                format!("`{key}` is neither a name nor null"),
-            );
+            record.at(key, Severity::Broken, "case", format!("`{key}` is neither a name nor null"));
             None
         }
     }
@@ -530,8 +436,7 @@ fn meta_of(record: &mut Record, object: &Map<String, Value>) -> Meta {
 
 /// The labels; faults are noted, and then there may be none.
 fn labels_of(record: &mut Record, object: &Map<String, Value>) -> Option<Labels> {
-    let broken =
-        |record: &mut Record, why: String| record.at("labels", Severity::Broken, "labels", why);
+    let broken = |record: &mut Record, why: String| record.at("labels", Severity::Broken, "labels", why);
     let labels = match object.get("labels") {
         None | Some(Value::Null) => return None,
         Some(Value::Object(labels)) => labels,
@@ -552,9 +457,7 @@ fn labels_of(record: &mut Record, object: &Map<String, Value>) -> Option<Labels>
         };
         for value in values {
             match Indicator::deserialize(value) {
-                Ok(label) if all.contains(&label) => {
-                    broken(record, format!("`{key}` has `{label}` twice"))
-                }
+                Ok(label) if all.contains(&label) => broken(record, format!("`{key}` has `{label}` twice")),
                 Ok(label) => all.push(label),
                 Err(err) => broken(record, format!("`{key}`: {err}")),
             }
@@ -574,13 +477,9 @@ fn labels_of(record: &mut Record, object: &Map<String, Value>) -> Option<Labels>
     let serious_harm = one("serious_harm").map(bool::deserialize);
     let relationship = one("relationship").map(Deserialize::deserialize);
     match (stalking?, serious_harm?, relationship?) {
-        (Ok(stalking), Ok(serious_harm), Ok(relationship)) => Some(Labels {
-            stalking,
-            found,
-            denied,
-            serious_harm,
-            relationship,
-        }),
+        (Ok(stalking), Ok(serious_harm), Ok(relationship)) => {
+            Some(Labels { stalking, found, denied, serious_harm, relationship })
+        }
         (stalking, serious_harm, relationship) => {
             let faults = [
                 ("stalking", stalking.err()),
@@ -604,29 +503,21 @@ impl Text {
     /// The offsets of a span object, or why there are none.
     fn offsets(&self, span: &Map<String, Value>) -> std::result::Result<(usize, usize), String> {
         let number = |key: &str| {
-            let number = span
-                .get(key)
-                .and_then(Value::as_u64)
-                .and_then(|n| usize::try_from(n).ok());
+            let number = span.get(key).and_then(Value::as_u64).and_then(|n| usize::try_from(n).ok());
             number.ok_or_else(|| format!("`{key}` is no whole number"))
         };
         let (start, end) = (number("start")?, number("end")?);
         let Some(run) = self.0.get(start..end) else {
-            return Err(format!(
-                "{start}..{end} is not within the text, {} characters",
-                self.0.len()
-            ));
+            return Err(format!("{start}..{end} is not within the text, {} characters", self.0.len()));
         };
         if run.iter().all(|c| c.is_whitespace()) {
             return Err(format!("{start}..{end} holds no words"));
         }
         let run: String = run.iter().collect();
         match span.get("text") {
-            Some(Value::String(text)) if *text != run => Err(format!(
-                "{start}..{end} is `{}` in the text, not `{}`",
-                cut(&run),
-                cut(text)
-            )),
+            Some(Value::String(text)) if *text != run => {
+                Err(format!("{start}..{end} is `{}` in the text, not `{}`", cut(&run), cut(text)))
+            }
             _ => Ok((start, end)),
         }
     }
@@ -650,12 +541,7 @@ fn objects<'a>(
         None | Some(Value::Null) => return Vec::new(),
         Some(Value::Array(values)) => values,
         Some(_) => {
-            record.at(
-                key,
-                Severity::Broken,
-                what,
-                format!("`{key}` is not a list"),
-            );
+            record.at(key, Severity::Broken, what, format!("`{key}` is not a list"));
             return Vec::new();
         }
     };
@@ -663,12 +549,7 @@ fn objects<'a>(
     for (at, value) in values.iter().enumerate() {
         match value {
             Value::Object(object) => found.push((at, object)),
-            _ => record.at(
-                key,
-                Severity::Broken,
-                what,
-                format!("{key}[{at}]: not an object"),
-            ),
+            _ => record.at(key, Severity::Broken, what, format!("{key}[{at}]: not an object")),
         }
     }
     found
@@ -684,18 +565,9 @@ fn spans_of(
 ) -> Vec<Span> {
     let mut spans = Vec::new();
     for (at, span) in objects(record, object, "spans", "span") {
-        let mut faulty = |why: String| {
-            record.at(
-                "spans",
-                Severity::Broken,
-                "span",
-                format!("spans[{at}]: {why}"),
-            )
-        };
-        let name = span
-            .get("label")
-            .and_then(Value::as_str)
-            .unwrap_or_default();
+        let mut faulty =
+            |why: String| record.at("spans", Severity::Broken, "span", format!("spans[{at}]: {why}"));
+        let name = span.get("label").and_then(Value::as_str).unwrap_or_default();
         let label = match name.trim_start_matches('!').parse::<Indicator>() {
             Ok(label) => label,
             Err(err) => {
@@ -703,17 +575,10 @@ fn spans_of(
                 continue;
             }
         };
-        let marked =
-            name.starts_with('!') || span.get("denied").and_then(Value::as_bool).unwrap_or(false);
-        let denied = marked
-            || labels.is_some_and(|l| l.denied.contains(&label) && !l.found.contains(&label));
+        let marked = name.starts_with('!') || span.get("denied").and_then(Value::as_bool).unwrap_or(false);
+        let denied = marked || labels.is_some_and(|l| l.denied.contains(&label) && !l.found.contains(&label));
         match text.offsets(span) {
-            Ok((start, end)) => spans.push(Span {
-                start,
-                end,
-                label,
-                denied,
-            }),
+            Ok((start, end)) => spans.push(Span { start, end, label, denied }),
             Err(why) => faulty(why),
         }
     }
@@ -725,18 +590,9 @@ fn entities_of(record: &mut Record, object: &Map<String, Value>, text: &Text) ->
     let mut entities = Vec::new();
     for (at, entity) in objects(record, object, "entities", "entity") {
         let mut faulty = |severity, why: String| {
-            record.at(
-                "entities",
-                severity,
-                "entity",
-                format!("entities[{at}]: {why}"),
-            )
+            record.at("entities", severity, "entity", format!("entities[{at}]: {why}"))
         };
-        let kind = match entity
-            .get("kind")
-            .and_then(Value::as_str)
-            .unwrap_or_default()
-            .parse::<EntityKind>()
+        let kind = match entity.get("kind").and_then(Value::as_str).unwrap_or_default().parse::<EntityKind>()
         {
             Ok(kind) => kind,
             Err(err) => {
@@ -759,12 +615,7 @@ fn entities_of(record: &mut Record, object: &Map<String, Value>, text: &Text) ->
             faulty(Severity::Rule, "person without a role".to_owned());
         }
         match text.offsets(entity) {
-            Ok((start, end)) => entities.push(EntitySpan {
-                start,
-                end,
-                kind,
-                role,
-            }),
+            Ok((start, end)) => entities.push(EntitySpan { start, end, kind, role }),
             Err(why) => faulty(Severity::Broken, why),
         }
     }
@@ -775,35 +626,15 @@ fn entities_of(record: &mut Record, object: &Map<String, Value>, text: &Text) ->
 /// Labels and spans must say the same.
 fn consistent(record: &mut Record, labels: &Labels, spans: &[Span], spanless: &mut Vec<Fault>) {
     use Severity::Rule;
-    for label in labels
-        .found
-        .iter()
-        .filter(|label| labels.denied.contains(label))
-    {
-        record.at(
-            "labels",
-            Rule,
-            "labels",
-            format!("`{label}` is found and denied"),
-        );
+    for label in labels.found.iter().filter(|label| labels.denied.contains(label)) {
+        record.at("labels", Rule, "labels", format!("`{label}` is found and denied"));
     }
     if labels.stalking != Grade::None && labels.found.is_empty() {
-        record.at(
-            "labels",
-            Rule,
-            "labels",
-            format!("graded `{}` without an indicator", labels.stalking),
-        );
+        record.at("labels", Rule, "labels", format!("graded `{}` without an indicator", labels.stalking));
     }
-    for (denied, list, state) in [
-        (false, &labels.found, "found"),
-        (true, &labels.denied, "denied"),
-    ] {
-        let shown: BTreeSet<Indicator> = spans
-            .iter()
-            .filter(|s| s.denied == denied)
-            .map(|s| s.label)
-            .collect();
+    for (denied, list, state) in [(false, &labels.found, "found"), (true, &labels.denied, "denied")] {
+        let shown: BTreeSet<Indicator> =
+            spans.iter().filter(|s| s.denied == denied).map(|s| s.label).collect();
         for label in shown.iter().filter(|label| !list.contains(label)) {
             record.at(
                 "labels",
@@ -812,17 +643,9 @@ fn consistent(record: &mut Record, labels: &Labels, spans: &[Span], spanless: &m
                 format!("a span shows `{label}` as {state}, the labels do not"),
             );
         }
-        for label in list
-            .iter()
-            .filter(|label| !shown.contains(label) && !label.info().whole_text)
-        {
+        for label in list.iter().filter(|label| !shown.contains(label) && !label.info().whole_text) {
             let before = record.faults.len();
-            record.at(
-                "labels",
-                Rule,
-                "span",
-                format!("`{label}` is {state}, but no span shows it"),
-            );
+            record.at("labels", Rule, "span", format!("`{label}` is {state}, but no span shows it"));
             spanless.extend(record.faults.drain(before..));
         }
     }
@@ -831,9 +654,7 @@ fn consistent(record: &mut Record, labels: &Labels, spans: &[Span], spanless: &m
 /// Mobile numbers outside the range that is kept for fiction.
 fn phones(record: &mut Record, key: &'static str, text: &str) {
     for (at, number) in mobiles(text) {
-        let invented = number
-            .strip_prefix("07700900")
-            .is_some_and(|rest| rest.len() == 3);
+        let invented = number.strip_prefix("07700900").is_some_and(|rest| rest.len() == 3);
         if !invented {
             let why = format!("{number} may be somebody's, use 07700 900000 to 07700 900999");
             record.within(key, at, Severity::Rule, "phone", why);
@@ -849,11 +670,7 @@ fn mobiles(text: &str) -> Vec<(usize, String)> {
     let mut at = 0;
     while at < chars.len() {
         let after_digit = at > 0 && chars[at - 1].is_ascii_digit();
-        let whole = if after_digit {
-            None
-        } else {
-            mobile(&chars[at..])
-        };
+        let whole = if after_digit { None } else { mobile(&chars[at..]) };
         match whole {
             Some((number, length)) => {
                 found.push((at, number));
@@ -867,12 +684,9 @@ fn mobiles(text: &str) -> Vec<(usize, String)> {
 
 /// A mobile number at the beginning: its eleven digits and its length.
 fn mobile(chars: &[char]) -> Option<(String, usize)> {
-    const PREFIXES: [&str; 7] = [
-        "07", "+447", "+44 7", "+44(0)7", "+44 (0)7", "00447", "0044 7",
-    ];
-    let prefix = PREFIXES
-        .iter()
-        .find(|prefix| prefix.chars().eq(chars.iter().take(prefix.len()).copied()))?;
+    const PREFIXES: [&str; 7] = ["07", "+447", "+44 7", "+44(0)7", "+44 (0)7", "00447", "0044 7"];
+    let prefix =
+        PREFIXES.iter().find(|prefix| prefix.chars().eq(chars.iter().take(prefix.len()).copied()))?;
     let mut number = "07".to_owned();
     let mut at = prefix.len();
     while number.len() < 11 {
@@ -935,58 +749,22 @@ mod tests {
         let cases: Vec<(Value, &str)> = vec![
             (json!({}), ""),
             (json!({"text": plain, "spans": offsets}), ""),
-            (
-                json!({"weather": [1], "meta": {"words": 7}, "labels": null, "text": "x"}),
-                "",
-            ),
+            (json!({"weather": [1], "meta": {"words": 7}, "labels": null, "text": "x"}), ""),
             (json!({"id": null}), "id: `id` is missing"),
             (json!({"text": null}), "text: `text` is missing"),
             (json!({"text": " "}), "text: `text` is blank"),
-            (
-                json!({"reported_at": "03/04/24"}),
-                "date: `reported_at`: year with two digits",
-            ),
-            (
-                json!({"closed_at": 7, "occurred_to": "2023-02-30"}),
-                "date: `occurred_to`: no such day",
-            ),
-            (
-                json!({"force": [1]}),
-                "field: `force`: text is needed, found a list",
-            ),
-            (
-                json!({"channel": "phone"}),
-                "channel: unknown channel: `phone`",
-            ),
+            (json!({"reported_at": "03/04/24"}), "date: `reported_at`: year with two digits"),
+            (json!({"closed_at": 7, "occurred_to": "2023-02-30"}), "date: `occurred_to`: no such day"),
+            (json!({"force": [1]}), "field: `force`: text is needed, found a list"),
+            (json!({"channel": "phone"}), "channel: unknown channel: `phone`"),
             (json!({"labels": 7}), "labels: not an object"),
-            (
-                json!({"labels.stalking": "likly"}),
-                "did you mean `likely`?",
-            ),
-            (
-                json!({"labels.stalking": null}),
-                "labels: `stalking` is missing",
-            ),
-            (
-                json!({"labels.serious_harm": "no"}),
-                "labels: `serious_harm`: invalid type",
-            ),
-            (
-                json!({"labels.indicators": "following"}),
-                "labels: `indicators` is not a list",
-            ),
-            (
-                json!({"labels.indicators": ["following", "follow"]}),
-                "unknown indicator: `follow`",
-            ),
-            (
-                json!({"labels.indicators": ["following", "following"]}),
-                "`indicators` has `following` twice",
-            ),
-            (
-                json!({"labels.denied": ["threat", "following"]}),
-                "labels: `following` is found and denied",
-            ),
+            (json!({"labels.stalking": "likly"}), "did you mean `likely`?"),
+            (json!({"labels.stalking": null}), "labels: `stalking` is missing"),
+            (json!({"labels.serious_harm": "no"}), "labels: `serious_harm`: invalid type"),
+            (json!({"labels.indicators": "following"}), "labels: `indicators` is not a list"),
+            (json!({"labels.indicators": ["following", "follow"]}), "unknown indicator: `follow`"),
+            (json!({"labels.indicators": ["following", "following"]}), "`indicators` has `following` twice"),
+            (json!({"labels.denied": ["threat", "following"]}), "labels: `following` is found and denied"),
             (
                 json!({"labels.indicators": ["following", "fear"]}),
                 "span: `fear` is found, but no span shows it",
@@ -995,18 +773,12 @@ mod tests {
                 json!({"labels.denied": ["threat", "weapon"]}),
                 "span: `weapon` is denied, but no span shows it",
             ),
-            (
-                json!({"labels.denied": []}),
-                "labels: a span shows `threat` as denied, the labels do not",
-            ),
+            (json!({"labels.denied": []}), "labels: a span shows `threat` as denied, the labels do not"),
             (
                 json!({"labels.indicators": [], "text": "[[!threat:No]]"}),
                 "labels: graded `likely` without an indicator",
             ),
-            (
-                json!({"text": "[[following:a]] [[!threat:b]] [[@person.suspect:Dan"}),
-                "a.jsonl:1:",
-            ),
+            (json!({"text": "[[following:a]] [[!threat:b]] [[@person.suspect:Dan"}), "a.jsonl:1:"),
             (
                 json!({"text": "[[following:a]] [[!threat:b]] [[@person:Dan]]"}),
                 "markup: person without a role",
@@ -1035,14 +807,8 @@ mod tests {
                 json!({"text": plain, "spans": [{"start": 0, "end": 2, "label": "following", "text": "she"}]}),
                 "is `He` in the text, not `she`",
             ),
-            (
-                json!({"text": plain, "spans": ["x"]}),
-                "spans[0]: not an object",
-            ),
-            (
-                json!({"text": plain, "spans": 7}),
-                "span: `spans` is not a list",
-            ),
+            (json!({"text": plain, "spans": ["x"]}), "spans[0]: not an object"),
+            (json!({"text": plain, "spans": 7}), "span: `spans` is not a list"),
             (
                 json!({"text": plain, "spans": offsets, "entities": [{"start": 0, "end": 2, "kind": "person"}]}),
                 "entities[0]: person without a role",
@@ -1055,24 +821,12 @@ mod tests {
                 json!({"text": plain, "spans": offsets, "entities": [{"start": 0, "end": 2, "kind": "place", "role": "x"}]}),
                 "unknown role: `x`",
             ),
-            (
-                json!({"case": "C1", "suspect": "S"}),
-                "case: case `C1` without a victim",
-            ),
-            (
-                json!({"case": "C1", "victim": "V"}),
-                "case: case `C1` without a suspect",
-            ),
-            (
-                json!({"case": 7}),
-                "case: `case` is neither a name nor null",
-            ),
+            (json!({"case": "C1", "suspect": "S"}), "case: case `C1` without a victim"),
+            (json!({"case": "C1", "victim": "V"}), "case: case `C1` without a suspect"),
+            (json!({"case": 7}), "case: `case` is neither a name nor null"),
             (json!({"meta": {"author": 7}}), "meta: invalid type"),
             (json!({"meta": 7}), "meta: not an object"),
-            (
-                json!({"phone": "07911 123456"}),
-                "phone: 07911123456 may be somebody's",
-            ),
+            (json!({"phone": "07911 123456"}), "phone: 07911123456 may be somebody's"),
         ];
         for (changes, expected) in cases {
             let report = check(record(changes.clone()).as_bytes());
@@ -1108,17 +862,11 @@ mod tests {
             ),
             "{shown}"
         );
-        assert_eq!(
-            lines[1],
-            "a.jsonl:2:23: json: bad JSON at byte 23: expected `,` or `}`"
-        );
+        assert_eq!(lines[1], "a.jsonl:2:23: json: bad JSON at byte 23: expected `,` or `}`");
         assert_eq!(lines[2], "a.jsonl:3:7: id: used before: a.jsonl:1 [R1]");
         assert_eq!(lines[3], "a.jsonl:5: json: not UTF-8 at byte 9");
         assert_eq!(lines[4], "a.jsonl:6:1: json: not a JSON object");
-        assert!(
-            lines[5].starts_with("a.jsonl:7:25: phone: 07911123456"),
-            "{shown}"
-        );
+        assert!(lines[5].starts_with("a.jsonl:7:25: phone: 07911123456"), "{shown}");
         assert!(
             lines[6].contains("case: case `C` has the suspect `T`, but `S` at a.jsonl:7 [R4]"),
             "{shown}"
@@ -1144,11 +892,7 @@ mod tests {
 
     #[test]
     fn denials_may_be_told_in_three_ways() {
-        for span in [
-            r#""label":"!threat""#,
-            r#""label":"threat","denied":true"#,
-            r#""label":"threat""#,
-        ] {
+        for span in [r#""label":"!threat""#, r#""label":"threat","denied":true"#, r#""label":"threat""#] {
             let line = format!(
                 r#"{{"id":"R1","text":"No threats","spans":[{{"start":0,"end":10,{span}}}],"labels":{{"stalking":"none","indicators":[],"denied":["threat"],"serious_harm":false,"relationship":"unknown"}}}}"#
             );
@@ -1160,10 +904,7 @@ mod tests {
     fn numbers_of_mobiles() {
         let cases: [(&str, &[&str]); 11] = [
             ("call 07700 900123 2140hrs", &["07700900123"]),
-            (
-                "+44 7700 900 123, 0044 7911123456.",
-                &["07700900123", "07911123456"],
-            ),
+            ("+44 7700 900 123, 0044 7911123456.", &["07700900123", "07911123456"]),
             ("+44 (0)7911-123-456", &["07911123456"]),
             ("0 7911123456", &[]),
             ("107911123456", &[]),
@@ -1171,40 +912,25 @@ mod tests {
             ("07911 1234567", &[]),
             ("01632 960123", &[]),
             ("log 07 of 17.04.2023", &[]),
-            (
-                "🚓07911123456🚓07700900999",
-                &["07911123456", "07700900999"],
-            ),
+            ("🚓07911123456🚓07700900999", &["07911123456", "07700900999"]),
             ("07", &[]),
         ];
         for (text, expected) in cases {
-            let found: Vec<String> = mobiles(text)
-                .into_iter()
-                .map(|(_, number)| number)
-                .collect();
+            let found: Vec<String> = mobiles(text).into_iter().map(|(_, number)| number).collect();
             assert_eq!(found, expected, "{text}");
         }
     }
 
     #[test]
     fn an_empty_file_is_a_fault_and_deep_nesting_no_danger() {
-        assert_eq!(
-            check(b"\n").to_string().lines().next(),
-            Some("a.jsonl:1: file: holds no record")
-        );
+        assert_eq!(check(b"\n").to_string().lines().next(), Some("a.jsonl:1: file: holds no record"));
         let deep = format!("{}{}", "[".repeat(10_000), "]".repeat(10_000));
         for key in ["labels", "spans", "weather"] {
-            let report =
-                check(format!("{{\"id\":\"R1\",\"text\":\"x\",\"{key}\":{deep}}}").as_bytes());
+            let report = check(format!("{{\"id\":\"R1\",\"text\":\"x\",\"{key}\":{deep}}}").as_bytes());
             assert_eq!(report.faults[0].what, "json");
         }
         let marks = format!("{}x{}", "[[fear:".repeat(10_000), "]]".repeat(10_000));
-        assert_eq!(
-            check(format!("{{\"id\":\"R1\",\"text\":\"{marks}\"}}").as_bytes())
-                .faults
-                .len(),
-            1
-        );
+        assert_eq!(check(format!("{{\"id\":\"R1\",\"text\":\"{marks}\"}}").as_bytes()).faults.len(), 1);
     }
 
     proptest! {

@@ -36,14 +36,8 @@ pub struct MarkupFault {
 /// A label between `[[` and `:`.
 #[derive(Copy, Clone, Debug)]
 enum Label {
-    Indicator {
-        label: Indicator,
-        denied: bool,
-    },
-    Entity {
-        kind: EntityKind,
-        role: Option<Role>,
-    },
+    Indicator { label: Indicator, denied: bool },
+    Entity { kind: EntityKind, role: Option<Role> },
 }
 
 /// An opened span. `label` is missing where the opening was at fault, so that
@@ -87,28 +81,14 @@ pub fn parse(source: &str) -> std::result::Result<Marked, Vec<MarkupFault>> {
                     (None, length)
                 }
             };
-            open.push(Open {
-                label,
-                at,
-                start: text.len(),
-            });
+            open.push(Open { label, at, start: text.len() });
             at += 2 + length;
         } else if source[at..].starts_with(&[']', ']']) {
             match open.pop() {
-                None => faults.push(MarkupFault {
-                    at,
-                    why: "`]]` closes nothing".to_owned(),
-                }),
-                Some(Open {
-                    label: Some(label),
-                    at: opened,
-                    start,
-                }) => match ink_end > start {
+                None => faults.push(MarkupFault { at, why: "`]]` closes nothing".to_owned() }),
+                Some(Open { label: Some(label), at: opened, start }) => match ink_end > start {
                     true => closed.push((label, opened, start, ink_end)),
-                    false => faults.push(MarkupFault {
-                        at: opened,
-                        why: "span holds no words".to_owned(),
-                    }),
+                    false => faults.push(MarkupFault { at: opened, why: "span holds no words".to_owned() }),
                 },
                 Some(Open { label: None, .. }) => {}
             }
@@ -121,10 +101,7 @@ pub fn parse(source: &str) -> std::result::Result<Marked, Vec<MarkupFault>> {
             at += 1;
         }
     }
-    faults.extend(open.iter().map(|o| MarkupFault {
-        at: o.at,
-        why: "`[[` is never closed".to_owned(),
-    }));
+    faults.extend(open.iter().map(|o| MarkupFault { at: o.at, why: "`[[` is never closed".to_owned() }));
     if !faults.is_empty() {
         faults.sort_by_key(|fault| fault.at);
         return Err(faults);
@@ -132,32 +109,15 @@ pub fn parse(source: &str) -> std::result::Result<Marked, Vec<MarkupFault>> {
     // The first character at or after each place that is no white space.
     let mut ink_start = vec![text.len(); text.len() + 1];
     for at in (0..text.len()).rev() {
-        ink_start[at] = if text[at].is_whitespace() {
-            ink_start[at + 1]
-        } else {
-            at
-        };
+        ink_start[at] = if text[at].is_whitespace() { ink_start[at + 1] } else { at };
     }
     closed.sort_by_key(|&(_, opened, start, end)| (ink_start[start], Reverse(end), opened));
-    let mut marked = Marked {
-        text: text.into_iter().collect(),
-        ..Marked::default()
-    };
+    let mut marked = Marked { text: text.into_iter().collect(), ..Marked::default() };
     for (label, _, start, end) in closed {
         let start = ink_start[start];
         match label {
-            Label::Indicator { label, denied } => marked.spans.push(Span {
-                start,
-                end,
-                label,
-                denied,
-            }),
-            Label::Entity { kind, role } => marked.entities.push(EntitySpan {
-                start,
-                end,
-                kind,
-                role,
-            }),
+            Label::Indicator { label, denied } => marked.spans.push(Span { start, end, label, denied }),
+            Label::Entity { kind, role } => marked.entities.push(EntitySpan { start, end, kind, role }),
         }
     }
     Ok(marked)
@@ -178,10 +138,7 @@ const LABEL_CHARS_MAX: usize = 60;
 /// Reads what follows `[[`, up to and with the colon. An error says why and how
 /// many characters to go past.
 fn opening(rest: &[char]) -> std::result::Result<(Label, usize), (String, usize)> {
-    let colon = rest
-        .iter()
-        .take(LABEL_CHARS_MAX)
-        .position(|c| matches!(c, ':' | '[' | ']' | '\n'));
+    let colon = rest.iter().take(LABEL_CHARS_MAX).position(|c| matches!(c, ':' | '[' | ']' | '\n'));
     let Some(colon) = colon.filter(|&at| rest[at] == ':') else {
         return Err(("`[[` without a label, write [[label:words]]".to_owned(), 0));
     };
@@ -192,9 +149,7 @@ fn opening(rest: &[char]) -> std::result::Result<(Label, usize), (String, usize)
         None => (false, &*whole),
     };
     let Some(entity) = name.strip_prefix('@') else {
-        let label = name
-            .parse()
-            .map_err(|err: Error| refused(err.to_string()))?;
+        let label = name.parse().map_err(|err: Error| refused(err.to_string()))?;
         return Ok((Label::Indicator { label, denied }, colon + 1));
     };
     if denied {
@@ -204,17 +159,10 @@ fn opening(rest: &[char]) -> std::result::Result<(Label, usize), (String, usize)
         Some((kind, role)) => (kind, Some(role)),
         None => (entity, None),
     };
-    let kind = kind
-        .parse()
-        .map_err(|err: Error| refused(err.to_string()))?;
-    let role = role
-        .map(str::parse)
-        .transpose()
-        .map_err(|err: Error| refused(err.to_string()))?;
+    let kind = kind.parse().map_err(|err: Error| refused(err.to_string()))?;
+    let role = role.map(str::parse).transpose().map_err(|err: Error| refused(err.to_string()))?;
     if kind == EntityKind::Person && role.is_none() {
-        return Err(refused(
-            "person without a role, write [[@person.suspect:Dan]]".to_owned(),
-        ));
+        return Err(refused("person without a role, write [[@person.suspect:Dan]]".to_owned()));
     }
     Ok((Label::Entity { kind, role }, colon + 1))
 }
@@ -235,11 +183,7 @@ pub fn render(marked: &Marked) -> Result<String> {
     }
     for entity in &marked.entities {
         let role = entity.role.map_or(String::new(), |role| format!(".{role}"));
-        items.push((
-            entity.start,
-            entity.end,
-            format!("[[@{}{role}:", entity.kind),
-        ));
+        items.push((entity.start, entity.end, format!("[[@{}{role}:", entity.kind)));
     }
     items.sort_by_key(|&(start, end, _)| (start, Reverse(end)));
     let mut ends: Vec<usize> = Vec::new();
@@ -260,20 +204,16 @@ pub fn render(marked: &Marked) -> Result<String> {
         out.extend(text.get(at));
     }
     if !ends.is_empty() || next.peek().is_some() {
-        return refused(format!(
-            "a span reaches past the end of the text, {} characters",
-            text.len()
-        ));
+        return refused(format!("a span reaches past the end of the text, {} characters", text.len()));
     }
     let mut expected = marked.clone();
     expected.spans.sort_by_key(|s| (s.start, Reverse(s.end)));
     expected.entities.sort_by_key(|e| (e.start, Reverse(e.end)));
     match parse(&out) {
         Ok(again) if again == expected => Ok(out),
-        _ => refused(
-            "the text has brackets of its own, or a span begins or ends with white space"
-                .to_owned(),
-        ),
+        _ => {
+            refused("the text has brackets of its own, or a span begins or ends with white space".to_owned())
+        }
     }
 }
 
@@ -292,23 +232,11 @@ mod tests {
                 "left a note on the car",
                 vec![(0, 22, "contact"), (0, 11, "gifts")],
             ),
-            (
-                "é🚓[[!threat:مرحبا]]\r\n",
-                "é🚓مرحبا\r\n",
-                vec![(2, 7, "!threat")],
-            ),
-            (
-                "a[[fear: \u{a0}b \n]]c",
-                "a \u{a0}b \nc",
-                vec![(3, 4, "fear")],
-            ),
+            ("é🚓[[!threat:مرحبا]]\r\n", "é🚓مرحبا\r\n", vec![(2, 7, "!threat")]),
+            ("a[[fear: \u{a0}b \n]]c", "a \u{a0}b \nc", vec![(3, 4, "fear")]),
             ("[[fear:[b]]]", "[b]", vec![(0, 2, "fear")]),
             ("[[fear:a: b]]", "a: b", vec![(0, 4, "fear")]),
-            (
-                "[[fear:[[unwanted:x]]]]",
-                "x",
-                vec![(0, 1, "fear"), (0, 1, "unwanted")],
-            ),
+            ("[[fear:[[unwanted:x]]]]", "x", vec![(0, 1, "fear"), (0, 1, "unwanted")]),
         ];
         for (source, text, expected) in cases {
             let marked = parse(source).unwrap();
@@ -316,27 +244,17 @@ mod tests {
             let spans: Vec<(usize, usize, String)> = marked
                 .spans
                 .iter()
-                .map(|s| {
-                    (
-                        s.start,
-                        s.end,
-                        format!("{}{}", if s.denied { "!" } else { "" }, s.label),
-                    )
-                })
+                .map(|s| (s.start, s.end, format!("{}{}", if s.denied { "!" } else { "" }, s.label)))
                 .collect();
-            let expected: Vec<_> = expected
-                .into_iter()
-                .map(|(a, b, l): (_, _, &str)| (a, b, l.to_owned()))
-                .collect();
+            let expected: Vec<_> =
+                expected.into_iter().map(|(a, b, l): (_, _, &str)| (a, b, l.to_owned())).collect();
             assert_eq!(spans, expected, "{source}");
         }
-        let marked = parse("[[following:[[@vehicle.suspect:grey Golf]] of [[@person.suspect:Dan]]]] [[@place:Spar]]").unwrap();
+        let marked =
+            parse("[[following:[[@vehicle.suspect:grey Golf]] of [[@person.suspect:Dan]]]] [[@place:Spar]]")
+                .unwrap();
         assert_eq!(marked.spans[0].end, 16);
-        let entities: Vec<_> = marked
-            .entities
-            .iter()
-            .map(|e| (e.start, e.end, e.kind, e.role))
-            .collect();
+        let entities: Vec<_> = marked.entities.iter().map(|e| (e.start, e.end, e.kind, e.role)).collect();
         assert_eq!(
             entities,
             [
@@ -357,23 +275,11 @@ mod tests {
             ("[[@person.supect:Dan]]", &[(0, "did you mean `suspect`?")]),
             ("[[@persn.suspect:Dan]]", &[(0, "unknown entity kind")]),
             ("[[!@phone:07700 900123]]", &[(0, "cannot be denied")]),
-            (
-                "[[fear.suspect:x]]",
-                &[(0, "unknown indicator: `fear.suspect`")],
-            ),
+            ("[[fear.suspect:x]]", &[(0, "unknown indicator: `fear.suspect`")]),
             ("[[fear: \n]]", &[(0, "no words")]),
-            (
-                "[[fear]] [[ ]]",
-                &[(0, "without a label"), (9, "without a label")],
-            ),
-            (
-                "[[:x]] ]]",
-                &[(0, "unknown indicator: ``"), (7, "closes nothing")],
-            ),
-            (
-                "[[fear:a [[gift:b]]",
-                &[(0, "never closed"), (9, "unknown indicator: `gift`")],
-            ),
+            ("[[fear]] [[ ]]", &[(0, "without a label"), (9, "without a label")]),
+            ("[[:x]] ]]", &[(0, "unknown indicator: ``"), (7, "closes nothing")]),
+            ("[[fear:a [[gift:b]]", &[(0, "never closed"), (9, "unknown indicator: `gift`")]),
         ];
         for (source, expected) in cases {
             let faults = parse(source).unwrap_err();
@@ -398,12 +304,7 @@ mod tests {
 
     #[test]
     fn what_cannot_be_marked_is_refused() {
-        let span = |start, end| Span {
-            start,
-            end,
-            label: Indicator::Fear,
-            denied: false,
-        };
+        let span = |start, end| Span { start, end, label: Indicator::Fear, denied: false };
         let cases = [
             ("abcdef", vec![span(0, 3), span(2, 5)]),
             ("abc", vec![span(1, 1)]),
@@ -416,11 +317,7 @@ mod tests {
             ("a]b", vec![span(0, 2)]),
         ];
         for (text, spans) in cases {
-            let marked = Marked {
-                text: text.to_owned(),
-                spans: spans.clone(),
-                entities: vec![],
-            };
+            let marked = Marked { text: text.to_owned(), spans: spans.clone(), entities: vec![] };
             // "a]" closes early: the bracket of the text joins those of the span.
             assert!(render(&marked).is_err(), "{text} {spans:?}");
         }
@@ -435,38 +332,25 @@ mod tests {
 
     /// Properly nesting items over a text of `length` characters, from draws.
     fn nest(text: &[char], draws: &[(usize, usize, usize)]) -> Marked {
-        let mut marked = Marked {
-            text: text.iter().collect(),
-            ..Marked::default()
-        };
+        let mut marked = Marked { text: text.iter().collect(), ..Marked::default() };
         let mut kept: Vec<(usize, usize)> = Vec::new();
         for &(a, b, label) in draws {
             let (start, end) = (a % text.len().max(1), b % (text.len() + 1));
             let inked = |at: usize| text.get(at).is_some_and(|c| !c.is_whitespace());
-            let crosses = kept.iter().any(|&(s, e)| {
-                (s < start && start < e && e < end) || (start < s && s < end && end < e)
-            });
+            let crosses = kept
+                .iter()
+                .any(|&(s, e)| (s < start && start < e && e < end) || (start < s && s < end && end < e));
             if start >= end || crosses || !inked(start) || !inked(end - 1) {
                 continue;
             }
             kept.push((start, end));
             let indicator = Indicator::ALL.get(label / 2).copied();
             match indicator {
-                Some(i) => marked.spans.push(Span {
-                    start,
-                    end,
-                    label: i,
-                    denied: label % 2 == 1,
-                }),
+                Some(i) => marked.spans.push(Span { start, end, label: i, denied: label % 2 == 1 }),
                 None => {
                     let kind = EntityKind::ALL[label % EntityKind::ALL.len()];
                     let role = Some(Role::ALL[label % Role::ALL.len()]);
-                    marked.entities.push(EntitySpan {
-                        start,
-                        end,
-                        kind,
-                        role,
-                    });
+                    marked.entities.push(EntitySpan { start, end, kind, role });
                 }
             }
         }

@@ -16,17 +16,13 @@ pub(super) fn values(line: &str) -> Vec<(String, usize)> {
             b'"' => {
                 let end = string_end(bytes, at);
                 if depth == 1 {
-                    last = line
-                        .get(at..end)
-                        .and_then(|s| serde_json::from_str::<String>(s).ok());
+                    last = line.get(at..end).and_then(|s| serde_json::from_str::<String>(s).ok());
                 }
                 at = end;
                 continue;
             }
             b':' if depth == 1 => {
-                let value = bytes[at + 1..]
-                    .iter()
-                    .position(|b| !b.is_ascii_whitespace());
+                let value = bytes[at + 1..].iter().position(|b| !b.is_ascii_whitespace());
                 if let (Some(key), Some(value)) = (last.take(), value) {
                     found.push((key, at + 1 + value));
                 }
@@ -55,10 +51,7 @@ fn string_end(bytes: &[u8], at: usize) -> usize {
 
 /// The column, in characters from 1, of the byte `at`.
 pub(super) fn column(line: &str, at: usize) -> u64 {
-    line.char_indices()
-        .take_while(|&(byte, _)| byte < at)
-        .count() as u64
-        + 1
+    line.char_indices().take_while(|&(byte, _)| byte < at).count() as u64 + 1
 }
 
 /// The column, in characters from 1, of the `nth` character of the string value
@@ -69,10 +62,7 @@ pub(super) fn column_within(line: &str, at: usize, nth: usize) -> u64 {
         let length = match rest.as_bytes() {
             [] | [b'"', ..] => break,
             [b'\\', b'u', ..] => {
-                let hex = |at: usize| {
-                    rest.get(at..at + 4)
-                        .and_then(|h| u32::from_str_radix(h, 16).ok())
-                };
+                let hex = |at: usize| rest.get(at..at + 4).and_then(|h| u32::from_str_radix(h, 16).ok());
                 let high = hex(2).is_some_and(|unit| (0xd800..0xdc00).contains(&unit));
                 if high { 12 } else { 6 }
             }
@@ -91,10 +81,8 @@ mod tests {
     #[test]
     fn places_of_values() {
         let line = r#" { "id" : "a:\"{", "n":[1,{"text":2}],"t\u0065xt":"x","é":null}"#;
-        let found: Vec<(String, &str)> = values(line)
-            .into_iter()
-            .map(|(k, at)| (k, &line[at..at + 1]))
-            .collect();
+        let found: Vec<(String, &str)> =
+            values(line).into_iter().map(|(k, at)| (k, &line[at..at + 1])).collect();
         let expected = [("id", "\""), ("n", "["), ("text", "\""), ("é", "n")];
         assert_eq!(found, expected.map(|(k, v)| (k.to_owned(), v)));
         for broken in ["", "{", "\"", "{\"a", "{\"a\\", "{\"a\":", "]}:"] {

@@ -48,15 +48,9 @@ pub fn by_author(dataset: &Dataset, spec: &SplitSpec) -> Result<Split> {
     for (part, authors) in [(1, &spec.validation_authors), (2, &spec.test_authors)] {
         for author in authors {
             if !known.contains(&&**author) {
-                return Err(Error::new(
-                    ErrorKind::Arguments,
-                    unknown("author", author, &known).to_string(),
-                ));
+                return Err(Error::new(ErrorKind::Arguments, unknown("author", author, &known).to_string()));
             }
-            if part_of
-                .insert(author, part)
-                .is_some_and(|other| other != part)
-            {
+            if part_of.insert(author, part).is_some_and(|other| other != part) {
                 return Err(Error::new(
                     ErrorKind::Arguments,
                     format!("author `{author}` is named for validation and for test"),
@@ -68,22 +62,14 @@ pub fn by_author(dataset: &Dataset, spec: &SplitSpec) -> Result<Split> {
     // The part in which each case or person was met first.
     let mut met: BTreeMap<(&str, &str), usize> = BTreeMap::new();
     for (at, example) in dataset.examples.iter().enumerate() {
-        let part = example
-            .meta
-            .author
-            .as_deref()
-            .and_then(|author| part_of.get(author))
-            .copied()
-            .unwrap_or(0);
+        let part =
+            example.meta.author.as_deref().and_then(|author| part_of.get(author)).copied().unwrap_or(0);
         for key @ (what, id) in ties(example) {
             let first = *met.entry(key).or_insert(part);
             if first != part {
                 return Err(Error::new(
                     ErrorKind::Data,
-                    format!(
-                        "{what} `{id}` stands in {} and in {}",
-                        PARTS[first], PARTS[part]
-                    ),
+                    format!("{what} `{id}` stands in {} and in {}", PARTS[first], PARTS[part]),
                 )
                 .hint("hold out the authors who share it together"));
             }
@@ -110,10 +96,8 @@ pub fn by_author(dataset: &Dataset, spec: &SplitSpec) -> Result<Split> {
 pub fn folds(dataset: &Dataset, k: usize, seed: u64) -> Result<Vec<Vec<usize>>> {
     let mut groups = groups(dataset);
     if k < 2 || groups.len() < k {
-        let message = format!(
-            "{k} folds asked for: 2 to {} are possible, by author, case and person",
-            groups.len()
-        );
+        let message =
+            format!("{k} folds asked for: 2 to {} are possible, by author, case and person", groups.len());
         return Err(Error::new(ErrorKind::Arguments, message));
     }
     shuffle(&mut groups, seed);
@@ -153,11 +137,7 @@ fn groups(dataset: &Dataset) -> Vec<Vec<usize>> {
     }
     let mut first: BTreeMap<(&str, &str), usize> = BTreeMap::new();
     for (at, example) in dataset.examples.iter().enumerate() {
-        let author = example
-            .meta
-            .author
-            .as_deref()
-            .map(|author| ("author", author));
+        let author = example.meta.author.as_deref().map(|author| ("author", author));
         for key in ties(example).chain(author) {
             let other = *first.entry(key).or_insert(at);
             let (a, b) = (root(&mut parent, at), root(&mut parent, other));
@@ -169,10 +149,7 @@ fn groups(dataset: &Dataset) -> Vec<Vec<usize>> {
         let root = root(&mut parent, at);
         groups.entry(root).or_default().insert(at);
     }
-    groups
-        .into_values()
-        .map(|group| group.into_iter().collect())
-        .collect()
+    groups.into_values().map(|group| group.into_iter().collect()).collect()
 }
 
 /// Fisher and Yates, from a seed.
@@ -203,10 +180,7 @@ mod tests {
 
     fn spec(validation: &[&str], test: &[&str]) -> SplitSpec {
         let own = |names: &[&str]| names.iter().map(|&n| n.to_owned()).collect();
-        SplitSpec {
-            validation_authors: own(validation),
-            test_authors: own(test),
-        }
+        SplitSpec { validation_authors: own(validation), test_authors: own(test) }
     }
 
     #[test]
@@ -219,46 +193,26 @@ mod tests {
         ];
         let dataset = Dataset { examples };
         let split = by_author(&dataset, &spec(&["B"], &["C"])).unwrap();
-        assert_eq!(
-            split,
-            Split {
-                train: vec![0, 2],
-                validation: vec![1],
-                test: vec![3]
-            }
-        );
+        assert_eq!(split, Split { train: vec![0, 2], validation: vec![1], test: vec![3] });
         let err = by_author(&dataset, &spec(&["b"], &[])).unwrap_err();
         assert!(err.to_string().starts_with("unknown author: `b`"), "{err}");
         let err = by_author(&dataset, &spec(&["B"], &["B"])).unwrap_err();
-        assert_eq!(
-            err.to_string(),
-            "author `B` is named for validation and for test"
-        );
+        assert_eq!(err.to_string(), "author `B` is named for validation and for test");
         assert!(by_author(&dataset, &spec(&["B", "B"], &[])).is_ok());
     }
 
     #[test]
     fn a_case_or_person_in_two_parts_is_refused() {
         let dataset = Dataset {
-            examples: vec![
-                example(Some("A"), Some("C1"), None),
-                example(Some("B"), Some("C1"), None),
-            ],
+            examples: vec![example(Some("A"), Some("C1"), None), example(Some("B"), Some("C1"), None)],
         };
         let err = by_author(&dataset, &spec(&[], &["B"])).unwrap_err();
         assert_eq!(err.to_string(), "case `C1` stands in train and in test");
-        let mut dataset = Dataset {
-            examples: vec![
-                example(Some("A"), None, Some("P")),
-                example(Some("B"), None, None),
-            ],
-        };
+        let mut dataset =
+            Dataset { examples: vec![example(Some("A"), None, Some("P")), example(Some("B"), None, None)] };
         dataset.examples[1].victim = Some("P".to_owned());
         let err = by_author(&dataset, &spec(&["B"], &[])).unwrap_err();
-        assert_eq!(
-            err.to_string(),
-            "person `P` stands in train and in validation"
-        );
+        assert_eq!(err.to_string(), "person `P` stands in train and in validation");
     }
 
     #[test]
@@ -285,10 +239,7 @@ mod tests {
             name(&["S1", "S2", "S3"]),
         );
         prop::collection::vec(one, 0..30).prop_map(|all| Dataset {
-            examples: all
-                .into_iter()
-                .map(|(author, case, suspect)| example(author, case, suspect))
-                .collect(),
+            examples: all.into_iter().map(|(author, case, suspect)| example(author, case, suspect)).collect(),
         })
     }
 
@@ -298,10 +249,7 @@ mod tests {
             let of = |&at: &usize| {
                 let example = &dataset.examples[at];
                 let author = example.meta.author.as_deref().map(|a| ("author", a));
-                ties(example)
-                    .chain(author)
-                    .map(|(w, id)| (w, id.to_owned()))
-                    .collect::<Vec<_>>()
+                ties(example).chain(author).map(|(w, id)| (w, id.to_owned())).collect::<Vec<_>>()
             };
             list.iter().flat_map(of).collect()
         };

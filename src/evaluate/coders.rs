@@ -56,18 +56,12 @@ struct Coded {
 /// [`ErrorKind::Data`] for an unknown label, for a report that one coder read
 /// twice, and when no report has two coders; each with its line.
 pub fn agreement(csv: impl Read) -> Result<Vec<Agreement>> {
-    let mut reader = csv::ReaderBuilder::new()
-        .trim(csv::Trim::All)
-        .from_reader(csv);
+    let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(csv);
     let not_csv = |err: csv::Error| {
         Error::new(ErrorKind::Input, format!("coders: not a CSV file: {err}")).with_source(err)
     };
     let header = reader.headers().map_err(not_csv)?.clone();
-    let column = |name: &str| {
-        header
-            .iter()
-            .position(|h| h.trim_start_matches('\u{feff}') == name)
-    };
+    let column = |name: &str| header.iter().position(|h| h.trim_start_matches('\u{feff}') == name);
     let need = |name: &str| {
         column(name).ok_or_else(|| {
             Error::new(ErrorKind::Input, format!("coders: no column `{name}`"))
@@ -80,17 +74,14 @@ pub fn agreement(csv: impl Read) -> Result<Vec<Agreement>> {
     for record in reader.records() {
         let record = record.map_err(not_csv)?;
         let line = record.position().map_or(0, csv::Position::line);
-        let fault =
-            |what: String| Error::new(ErrorKind::Data, format!("coders, line {line}: {what}"));
+        let fault = |what: String| Error::new(ErrorKind::Data, format!("coders, line {line}: {what}"));
         let cell = |at: usize| record.get(at).unwrap_or("").to_owned();
         let (id, coder) = (cell(id), cell(coder));
         if id.is_empty() || coder.is_empty() {
             return Err(fault("no id or no coder".to_owned()));
         }
         let one = Coded {
-            grade: cell(grade)
-                .parse()
-                .map_err(|e: Error| fault(e.to_string()))?,
+            grade: cell(grade).parse().map_err(|e: Error| fault(e.to_string()))?,
             indicators: indicators
                 .map(|at| {
                     cell(at)
@@ -101,12 +92,7 @@ pub fn agreement(csv: impl Read) -> Result<Vec<Agreement>> {
                 })
                 .transpose()?,
         };
-        if coded
-            .entry(id.clone())
-            .or_default()
-            .insert(coder.clone(), one)
-            .is_some()
-        {
+        if coded.entry(id.clone()).or_default().insert(coder.clone(), one).is_some() {
             return Err(fault(format!("coder `{coder}` read report `{id}` twice")));
         }
     }
@@ -119,11 +105,7 @@ pub fn agreement(csv: impl Read) -> Result<Vec<Agreement>> {
     let mut all = vec![question(&coded, "grade", |c| Some(c.grade.index()))];
     for &indicator in Indicator::ALL {
         let said = |c: &Coded| Some(usize::from(c.indicators.as_ref()?.contains(&indicator)));
-        if coded
-            .values()
-            .flat_map(BTreeMap::values)
-            .any(|c| said(c) == Some(1))
-        {
+        if coded.values().flat_map(BTreeMap::values).any(|c| said(c) == Some(1)) {
             all.push(question(&coded, indicator.name(), said));
         }
     }
@@ -137,21 +119,15 @@ fn question(
 ) -> Agreement {
     let units: Vec<BTreeMap<&str, usize>> = coded
         .values()
-        .map(|of| {
-            of.iter()
-                .filter_map(|(coder, c)| Some((&**coder, answer(c)?)))
-                .collect()
-        })
+        .map(|of| of.iter().filter_map(|(coder, c)| Some((&**coder, answer(c)?))).collect())
         .collect();
     let coders: BTreeSet<&str> = units.iter().flat_map(|u| u.keys().copied()).collect();
     let coders: Vec<&str> = coders.into_iter().collect();
     let mut kappa = Vec::new();
     for (i, first) in coders.iter().enumerate() {
         for second in &coders[i + 1..] {
-            let (a, b): (Vec<usize>, Vec<usize>) = units
-                .iter()
-                .filter_map(|u| Some((*u.get(first)?, *u.get(second)?)))
-                .unzip();
+            let (a, b): (Vec<usize>, Vec<usize>) =
+                units.iter().filter_map(|u| Some((*u.get(first)?, *u.get(second)?))).unzip();
             if let Some(k) = cohen_kappa(&a, &b) {
                 kappa.push(Pair {
                     first: (*first).to_owned(),
@@ -162,10 +138,7 @@ fn question(
             }
         }
     }
-    let labels: Vec<Vec<usize>> = units
-        .iter()
-        .map(|u| u.values().copied().collect())
-        .collect();
+    let labels: Vec<Vec<usize>> = units.iter().map(|u| u.values().copied().collect()).collect();
     Agreement {
         question: name.to_owned(),
         n: labels.iter().filter(|l| l.len() > 1).count(),
@@ -204,10 +177,7 @@ mod tests {
             Case("id,grade\n1,none\n", "no column `coder`"),
             Case("id,coder,grade\n1,a,none\n1,b,perhaps\n", "line 3"),
             Case("id,coder,grade\n1,a,none\n1,a,none\n", "`1` twice"),
-            Case(
-                "id,coder,grade\n1,a,none\n2,b,none\n",
-                "none of the 2 reports",
-            ),
+            Case("id,coder,grade\n1,a,none\n2,b,none\n", "none of the 2 reports"),
             Case("id,coder,grade\n", "none of the 0 reports"),
             Case("id,coder,grade,indicators\n1,a,none,lurking\n", "line 2"),
             Case("id,coder,grade\n1,,none\n", "no coder"),

@@ -55,23 +55,14 @@ pub fn compare(
         if answers.scores.len() != rows.len() {
             return Err(Error::new(
                 ErrorKind::Internal,
-                format!(
-                    "`{}` answered {} rows of {}",
-                    answers.name,
-                    answers.scores.len(),
-                    rows.len()
-                ),
+                format!("`{}` answered {} rows of {}", answers.name, answers.scores.len(), rows.len()),
             ));
         }
     }
     let all: Vec<usize> = (0..rows.len()).collect();
     let judged = |answers: &'_ Answers| answers.scores.clone();
     let (a, b) = (judged(first), judged(other));
-    let of = |scores| Judged {
-        rows,
-        scores,
-        settings,
-    };
+    let of = |scores| Judged { rows, scores, settings };
     let (ours, theirs) = (measures(&of(&a), &all), measures(&of(&b), &all));
     let differences = ours.iter().filter_map(|mine| {
         let their = theirs.iter().find(|m| m.name == mine.name)?;
@@ -91,11 +82,7 @@ pub fn compare(
         .examples()
         .iter()
         .zip(a.iter().zip(&b))
-        .map(|(example, (a, b))| Changed {
-            id: example.report.id.clone(),
-            p: a.p(),
-            other: b.p(),
-        })
+        .map(|(example, (a, b))| Changed { id: example.report.id.clone(), p: a.p(), other: b.p() })
         .filter(|c| c.p != c.other)
         .collect();
     changed.sort_by(|x, y| {
@@ -103,12 +90,7 @@ pub fn compare(
         shift(y).total_cmp(&shift(x)).then(x.id.cmp(&y.id))
     });
     changed.truncate(LISTED);
-    Ok(Comparison {
-        scorer: first.name.clone(),
-        against: other.name.clone(),
-        differences,
-        changed,
-    })
+    Ok(Comparison { scorer: first.name.clone(), against: other.name.clone(), differences, changed })
 }
 
 #[cfg(test)]
@@ -121,36 +103,20 @@ mod tests {
     fn a_scorer_equals_itself_and_differs_from_chance() {
         let dataset = toy::dataset(300, 1);
         let rows = Rows::of(&dataset).unwrap();
-        let settings = Settings {
-            resamples: 100,
-            ..Settings::default()
-        };
+        let settings = Settings { resamples: 100, ..Settings::default() };
         let resamples = resamples(&rows, &settings);
         let oracle = Answers::of(&Oracle::new(&dataset), &rows).unwrap();
         let chance = Answers::of(&Shuffled::new(&dataset, 1), &rows).unwrap();
         let same = compare(&rows, &oracle, &oracle, &settings, &resamples).unwrap();
-        assert!(
-            same.differences
-                .0
-                .iter()
-                .all(|d| d.value == 0.0 && d.high == 0.0)
-        );
+        assert!(same.differences.0.iter().all(|d| d.value == 0.0 && d.high == 0.0));
         assert!(same.changed.is_empty());
         let better = compare(&rows, &oracle, &chance, &settings, &resamples).unwrap();
         let auroc = better.differences.get("stalking.auroc").unwrap();
         assert!(auroc.low > 0.3, "{auroc:?}");
         assert_eq!(better.changed.len(), LISTED);
         let shift = |c: &Changed| (c.p - c.other).abs();
-        assert!(
-            better
-                .changed
-                .windows(2)
-                .all(|c| shift(&c[0]) >= shift(&c[1]))
-        );
-        let short = Answers {
-            name: "short".to_owned(),
-            scores: Vec::new(),
-        };
+        assert!(better.changed.windows(2).all(|c| shift(&c[0]) >= shift(&c[1])));
+        let short = Answers { name: "short".to_owned(), scores: Vec::new() };
         assert!(compare(&rows, &oracle, &short, &settings, &resamples).is_err());
     }
 }

@@ -51,10 +51,7 @@ pub struct Figure {
     /// Rows among them that are to be found.
     pub positives: usize,
     /// The threshold that it was read at, where it searched for one.
-    #[serde(
-        skip_serializing_if = "Option::is_none",
-        serialize_with = "write_some6"
-    )]
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "write_some6")]
     pub threshold: Option<f64>,
 }
 
@@ -301,12 +298,7 @@ impl Figures {
 pub fn figures(scorer: &dyn Scorer, rows: &Rows<'_>, settings: &Settings) -> Result<Figures> {
     settings.check()?;
     let answers = Answers::of(scorer, rows)?;
-    Ok(figures_of(
-        &answers,
-        rows,
-        settings,
-        &resamples(rows, settings),
-    ))
+    Ok(figures_of(&answers, rows, settings, &resamples(rows, settings)))
 }
 
 /// The resamples of these rows, to be shared by all scorers.
@@ -315,17 +307,8 @@ pub fn resamples(rows: &Rows<'_>, settings: &Settings) -> Resamples {
 }
 
 /// All figures of answers that are already there.
-pub fn figures_of(
-    answers: &Answers,
-    rows: &Rows<'_>,
-    settings: &Settings,
-    resamples: &Resamples,
-) -> Figures {
-    let judged = Judged {
-        rows,
-        scores: &answers.scores,
-        settings,
-    };
+pub fn figures_of(answers: &Answers, rows: &Rows<'_>, settings: &Settings, resamples: &Resamples) -> Figures {
+    let judged = Judged { rows, scores: &answers.scores, settings };
     let all: Vec<usize> = (0..rows.len()).collect();
     let pooled = measures(&judged, &all);
     let mut notes = rows.notes().to_vec();
@@ -343,11 +326,8 @@ pub fn figures_of(
         notes.push(format!("`{}` names no entities", answers.name));
     }
     let labelled = judged.labelled(&all);
-    let indicators = if labelled.is_empty() {
-        Vec::new()
-    } else {
-        by_indicator(&judged, &all, resamples, &mut notes)
-    };
+    let indicators =
+        if labelled.is_empty() { Vec::new() } else { by_indicator(&judged, &all, resamples, &mut notes) };
     let (entities, entity_roles) = by_entity(&judged, &all, resamples);
     Figures {
         schema: SCHEMA,
@@ -368,17 +348,13 @@ pub fn figures_of(
 
 fn counted(rows: &Rows<'_>) -> Counted {
     let graded = |grade: Grade| {
-        (0..rows.len())
-            .filter(|&r| rows.labels(r).is_some_and(|l| l.stalking == grade))
-            .count()
+        (0..rows.len()).filter(|&r| rows.labels(r).is_some_and(|l| l.stalking == grade)).count()
     };
     Counted {
         reports: rows.len(),
         groups: rows.groups().len(),
         authors: rows.authors().len(),
-        labelled: (0..rows.len())
-            .filter(|&r| rows.labels(r).is_some())
-            .count(),
+        labelled: (0..rows.len()).filter(|&r| rows.labels(r).is_some()).count(),
         none: graded(Grade::None),
         possible: graded(Grade::Possible),
         likely: graded(Grade::Likely),
@@ -389,8 +365,7 @@ fn counted(rows: &Rows<'_>) -> Counted {
 fn within_authors(judged: &Judged<'_>, resamples: &Resamples, notes: &mut Vec<String>) -> Named {
     let authors = judged.rows.authors();
     if authors.len() < 2 {
-        notes
-            .push("figures within authors need two authors or more: they are not given".to_owned());
+        notes.push("figures within authors need two authors or more: they are not given".to_owned());
         return Named::default();
     }
     let of_author: Vec<Vec<Measure<'_>>> = authors
@@ -448,25 +423,20 @@ fn prevalence(
     notes: &mut Vec<String>,
 ) -> Option<Named> {
     let prevalence = judged.settings.prevalence?;
-    let positive: Vec<Option<bool>> = (0..judged.rows.len())
-        .map(|r| judged.rows.positive(r))
-        .collect();
+    let positive: Vec<Option<bool>> = (0..judged.rows.len()).map(|r| judged.rows.positive(r)).collect();
     if at_prevalence(&resamples.ones(), &positive, prevalence).is_none() {
         notes.push("figures at a prevalence need reports of both classes".to_owned());
         return None;
     }
-    let figures = pooled
-        .iter()
-        .filter(|m| DEPEND_ON_PREVALENCE.contains(&&*m.name))
-        .filter_map(|measure| {
-            let interval = resamples
-                .interval(|w| (measure.compute)(&at_prevalence(w, &positive, prevalence)?))?;
-            Some(Figure {
-                // The threshold was searched for on the sample's own mix.
-                threshold: None,
-                ..Figure::of(measure, interval)
-            })
-        });
+    let figures = pooled.iter().filter(|m| DEPEND_ON_PREVALENCE.contains(&&*m.name)).filter_map(|measure| {
+        let interval =
+            resamples.interval(|w| (measure.compute)(&at_prevalence(w, &positive, prevalence)?))?;
+        Some(Figure {
+            // The threshold was searched for on the sample's own mix.
+            threshold: None,
+            ..Figure::of(measure, interval)
+        })
+    });
     Some(Named(figures.collect()))
 }
 
@@ -493,28 +463,14 @@ fn by_indicator(
                 tally
             };
             let ranking = Ranking::new(
-                found
-                    .iter()
-                    .map(|&(r, _, truth)| (r, judged.scores[r].found[indicator.index()], truth)),
+                found.iter().map(|&(r, _, truth)| (r, judged.scores[r].found[indicator.index()], truth)),
             );
             let mut list: Vec<(&str, usize, Option<Interval>)> = vec![
-                (
-                    "precision",
-                    positives,
-                    resamples.interval(|w| tally_of(&found, w).precision()),
-                ),
-                (
-                    "recall",
-                    positives,
-                    resamples.interval(|w| tally_of(&found, w).recall()),
-                ),
+                ("precision", positives, resamples.interval(|w| tally_of(&found, w).precision())),
+                ("recall", positives, resamples.interval(|w| tally_of(&found, w).recall())),
             ];
             if positives > 0 {
-                list.push((
-                    "f1",
-                    positives,
-                    resamples.interval(|w| tally_of(&found, w).f1()),
-                ));
+                list.push(("f1", positives, resamples.interval(|w| tally_of(&found, w).f1())));
                 list.push((
                     "average_precision",
                     positives,
@@ -522,11 +478,7 @@ fn by_indicator(
                 ));
             }
             if denials > 0 {
-                list.push((
-                    "denied_f1",
-                    denials,
-                    resamples.interval(|w| tally_of(&denied, w).f1()),
-                ));
+                list.push(("denied_f1", denials, resamples.interval(|w| tally_of(&denied, w).f1())));
             }
             let in_mean = positives >= least;
             if !in_mean {
@@ -628,11 +580,7 @@ fn curves(judged: &Judged<'_>, labelled: &[usize]) -> Curves {
     }
     let ones = vec![1.0; judged.rows.len()];
     let mixed = positives > 0 && positives < rows.len();
-    let points = if mixed {
-        Ranking::new(rows.iter().copied()).points(&ones)
-    } else {
-        Vec::new()
-    };
+    let points = if mixed { Ranking::new(rows.iter().copied()).points(&ones) } else { Vec::new() };
     let ranking = thin(&points, CURVE_POINTS)
         .into_iter()
         .map(|p| CurvePoint {
@@ -645,11 +593,7 @@ fn curves(judged: &Judged<'_>, labelled: &[usize]) -> Curves {
     let reliability = Calibration::new(rows.iter().copied())
         .bins(&ones, BINS)
         .into_iter()
-        .map(|b| ReliabilityBin {
-            mean: b.mean,
-            rate: b.rate,
-            n: b.weight as usize,
-        })
+        .map(|b| ReliabilityBin { mean: b.mean, rate: b.rate, n: b.weight as usize })
         .collect();
     let sample = positives as f64 / rows.len() as f64;
     let prevalence = judged.settings.prevalence.unwrap_or(sample);
@@ -658,11 +602,7 @@ fn curves(judged: &Judged<'_>, labelled: &[usize]) -> Curves {
         reliability,
         risk_coverage: risk_coverage(&rows, judged.settings.threshold),
         sweep_prevalence: prevalence,
-        sweep: if mixed {
-            sweep(judged, &rows, prevalence)
-        } else {
-            Vec::new()
-        },
+        sweep: if mixed { sweep(judged, &rows, prevalence) } else { Vec::new() },
     }
 }
 
@@ -671,9 +611,7 @@ fn thin<T: Copy>(items: &[T], most: usize) -> Vec<T> {
     if items.len() <= most || most < 2 {
         return items.to_vec();
     }
-    (0..most)
-        .map(|i| items[i * (items.len() - 1) / (most - 1)])
-        .collect()
+    (0..most).map(|i| items[i * (items.len() - 1) / (most - 1)]).collect()
 }
 
 /// Risk of the answers by how many are given, surest first (El-Yaniv and
@@ -687,10 +625,8 @@ fn risk_coverage(rows: &[(usize, f64, bool)], threshold: f64) -> Vec<Coverage> {
             (threshold - p) / threshold.max(1e-9)
         }
     };
-    let mut sorted: Vec<(f64, bool)> = rows
-        .iter()
-        .map(|&(_, p, truth)| (sure(p), (p >= threshold) != truth))
-        .collect();
+    let mut sorted: Vec<(f64, bool)> =
+        rows.iter().map(|&(_, p, truth)| (sure(p), (p >= threshold) != truth)).collect();
     sorted.sort_by(|a, b| b.0.total_cmp(&a.0));
     let mut points = Vec::new();
     let mut wrong = 0usize;
@@ -708,9 +644,7 @@ fn risk_coverage(rows: &[(usize, f64, bool)], threshold: f64) -> Vec<Coverage> {
 
 fn sweep(judged: &Judged<'_>, rows: &[(usize, f64, bool)], prevalence: f64) -> Vec<Sweep> {
     let day = judged.settings.records_a_day;
-    let thresholds = [0.01, 0.02]
-        .into_iter()
-        .chain((1..20).map(|i| f64::from(i) / 20.0));
+    let thresholds = [0.01, 0.02].into_iter().chain((1..20).map(|i| f64::from(i) / 20.0));
     thresholds
         .chain([0.98, 0.99])
         .map(|threshold| {
@@ -718,11 +652,7 @@ fn sweep(judged: &Judged<'_>, rows: &[(usize, f64, bool)], prevalence: f64) -> V
             let (mut likely, mut likely_raised) = (0.0, 0.0);
             for &(row, p, truth) in rows {
                 tally.add(p >= threshold, truth, 1.0);
-                if judged
-                    .rows
-                    .labels(row)
-                    .is_some_and(|l| l.stalking == Grade::Likely)
-                {
+                if judged.rows.labels(row).is_some_and(|l| l.stalking == Grade::Likely) {
                     likely += 1.0;
                     likely_raised += f64::from(u8::from(p >= threshold));
                 }
@@ -734,17 +664,9 @@ fn sweep(judged: &Judged<'_>, rows: &[(usize, f64, bool)], prevalence: f64) -> V
             Sweep {
                 threshold,
                 recall,
-                recall_of_likely: if likely > 0.0 {
-                    likely_raised / likely
-                } else {
-                    0.0
-                },
+                recall_of_likely: if likely > 0.0 { likely_raised / likely } else { 0.0 },
                 false_positive_rate,
-                precision: if raised_a_day > 0.0 {
-                    right_a_day / raised_a_day
-                } else {
-                    1.0
-                },
+                precision: if raised_a_day > 0.0 { right_a_day / raised_a_day } else { 1.0 },
                 raised_a_day,
                 right_a_day,
                 missed_a_day: day * prevalence * (1.0 - recall),
@@ -761,11 +683,7 @@ mod tests {
     use crate::evaluate::toy::{self, Constant, Oracle, Shuffled};
 
     fn settings() -> Settings {
-        Settings {
-            resamples: 100,
-            prevalence: Some(0.02),
-            ..Settings::default()
-        }
+        Settings { resamples: 100, prevalence: Some(0.02), ..Settings::default() }
     }
 
     /// Every number in a JSON value.
@@ -784,12 +702,7 @@ mod tests {
         let rows = Rows::of(&dataset).unwrap();
         let figures = figures(&Oracle::new(&dataset), &rows, &settings()).unwrap();
         assert!(figures.figures.0.len() > 35, "{:?}", figures.figures);
-        let zero = [
-            "brier",
-            "ece",
-            "false_positive_rate",
-            "review_share_of_none",
-        ];
+        let zero = ["brier", "ece", "false_positive_rate", "review_share_of_none"];
         for figure in figures
             .figures
             .0
@@ -800,11 +713,7 @@ mod tests {
             if figure.name.ends_with("_share") || figure.name.ends_with("_of_possible") {
                 continue;
             }
-            let want = if zero.iter().any(|z| figure.name.ends_with(z)) {
-                0.0
-            } else {
-                1.0
-            };
+            let want = if zero.iter().any(|z| figure.name.ends_with(z)) { 0.0 } else { 1.0 };
             for value in [figure.value, figure.low, figure.high] {
                 assert!(close(value, want, 1e-9), "{figure:?}");
             }
@@ -833,25 +742,14 @@ mod tests {
         let share = (shuffled.data.possible + shuffled.data.likely) as f64 / 1200.0;
         // Three standard errors of an AUROC of 600 against 600 are 0.05.
         assert!(close(at(&shuffled, "stalking.auroc"), 0.5, 0.05));
-        assert!(close(
-            at(&shuffled, "stalking.average_precision"),
-            share,
-            0.06
-        ));
+        assert!(close(at(&shuffled, "stalking.average_precision"), share, 0.06));
         assert!(at(&shuffled, "stalking.recall_of_likely_at_90_precision") < 0.05);
         assert!(close(at(&shuffled, "grade.kappa"), 0.0, 0.1));
         assert!(close(at(&shuffled, "serious_harm.auroc"), 0.5, 0.08));
         let constant = figures(&Constant, &rows, &settings()).unwrap();
         assert_eq!(at(&constant, "stalking.auroc"), 0.5);
-        assert!(close(
-            at(&constant, "stalking.average_precision"),
-            share,
-            1e-12
-        ));
-        assert_eq!(
-            at(&constant, "stalking.recall_of_likely_at_90_precision"),
-            0.0
-        );
+        assert!(close(at(&constant, "stalking.average_precision"), share, 1e-12));
+        assert_eq!(at(&constant, "stalking.recall_of_likely_at_90_precision"), 0.0);
         assert_eq!(at(&constant, "grade.kappa"), 0.0);
     }
 
@@ -859,11 +757,7 @@ mod tests {
     fn two_runs_give_the_same_bytes() {
         let dataset = toy::dataset(200, 3);
         let rows = Rows::of(&dataset).unwrap();
-        let run = || {
-            figures(&Shuffled::new(&dataset, 5), &rows, &settings())
-                .unwrap()
-                .to_json()
-        };
+        let run = || figures(&Shuffled::new(&dataset, 5), &rows, &settings()).unwrap().to_json();
         let json = run();
         assert_eq!(json, run());
         assert!(json.contains("\"stalking.average_precision\": {"));
@@ -931,11 +825,7 @@ mod tests {
             let mut dataset = toy::dataset(60, 4);
             (case.damage)(&mut dataset);
             let rows = Rows::of(&dataset).unwrap();
-            for scorer in [
-                &Oracle::new(&dataset) as &dyn Scorer,
-                &Shuffled::new(&dataset, 1),
-                &Constant,
-            ] {
+            for scorer in [&Oracle::new(&dataset) as &dyn Scorer, &Shuffled::new(&dataset, 1), &Constant] {
                 let figures = figures(scorer, &rows, &settings()).unwrap();
                 assert!(
                     figures.notes.iter().any(|n| n.contains(case.note)),

@@ -32,11 +32,7 @@ pub struct Measure<'a> {
 
 impl std::fmt::Debug for Measure<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(
-            f,
-            "Measure({}, n {}, {} positives)",
-            self.name, self.n, self.positives
-        )
+        write!(f, "Measure({}, n {}, {} positives)", self.name, self.n, self.positives)
     }
 }
 
@@ -64,10 +60,7 @@ fn tally(rows: &Answered, weights: &[f64]) -> Tally {
 
 /// The mean of the figures that exist.
 fn mean(values: impl IntoIterator<Item = Option<f64>>) -> Option<f64> {
-    let (sum, n) = values
-        .into_iter()
-        .flatten()
-        .fold((0.0, 0.0), |(sum, n), v| (sum + v, n + 1.0));
+    let (sum, n) = values.into_iter().flatten().fold((0.0, 0.0), |(sum, n), v| (sum + v, n + 1.0));
     (n > 0.0).then(|| sum / n)
 }
 
@@ -89,19 +82,12 @@ fn micro_f1(found: &[Found], weights: &[f64]) -> Option<f64> {
 impl<'a> Judged<'a> {
     /// Rows of `selection` that have labels.
     pub fn labelled(&self, selection: &[usize]) -> Vec<usize> {
-        selection
-            .iter()
-            .copied()
-            .filter(|&r| self.rows.labels(r).is_some())
-            .collect()
+        selection.iter().copied().filter(|&r| self.rows.labels(r).is_some()).collect()
     }
 
     /// `stalking.p` and whether the row is correct, for labelled rows.
     pub fn stalking(&self, selection: &[usize]) -> Vec<(usize, f64, bool)> {
-        selection
-            .iter()
-            .filter_map(|&r| Some((r, self.scores[r].p(), self.rows.positive(r)?)))
-            .collect()
+        selection.iter().filter_map(|&r| Some((r, self.scores[r].p(), self.rows.positive(r)?))).collect()
     }
 
     fn is_grade(&self, row: usize, grade: Grade) -> bool {
@@ -145,11 +131,7 @@ impl<'a> Judged<'a> {
             let Some(labels) = &example.labels else {
                 continue;
             };
-            let words = if by_word {
-                words(&example.report.text)
-            } else {
-                Vec::new()
-            };
+            let words = if by_word { words(&example.report.text) } else { Vec::new() };
             for &indicator in Indicator::ALL {
                 for denied in [false, true] {
                     let runs = |spans: &[crate::corpus::Span]| -> Vec<(usize, usize)> {
@@ -160,11 +142,7 @@ impl<'a> Judged<'a> {
                             .collect()
                     };
                     let (truth, answer) = (runs(&example.spans), runs(&self.scores[row].evidence));
-                    let listed = if denied {
-                        &labels.denied
-                    } else {
-                        &labels.found
-                    };
+                    let listed = if denied { &labels.denied } else { &labels.found };
                     // A label without words of its own rests on the whole
                     // text: no words are right or wrong for it.
                     if truth.is_empty() && (answer.is_empty() || listed.contains(&indicator)) {
@@ -197,9 +175,7 @@ impl<'a> Judged<'a> {
                     let mut keys: Vec<_> = entities
                         .iter()
                         .filter(|e| {
-                            only.is_none_or(|(kind, role)| {
-                                e.kind == kind && (!with_role || e.role == role)
-                            })
+                            only.is_none_or(|(kind, role)| e.kind == kind && (!with_role || e.role == role))
                         })
                         .map(|e| (e.start, e.end, e.kind, e.role.filter(|_| with_role)))
                         .collect();
@@ -209,10 +185,7 @@ impl<'a> Judged<'a> {
                 };
                 let truth = keys(&self.rows.examples()[row].entities);
                 let answer = keys(&self.scores[row].entities);
-                let both = truth
-                    .iter()
-                    .filter(|k| answer.binary_search(k).is_ok())
-                    .count();
+                let both = truth.iter().filter(|k| answer.binary_search(k).is_ok()).count();
                 Found {
                     row,
                     marks: Marks {
@@ -290,9 +263,7 @@ impl<'a> List<'a> {
     /// A mean of F1 over several questions.
     fn add_macro(&mut self, name: &str, n: usize, questions: Vec<Answered>) {
         let positives = questions.iter().flatten().filter(|r| r.2).count();
-        self.add(name, n, positives, move |w| {
-            mean(questions.iter().map(|rows| tally(rows, w).f1()))
-        });
+        self.add(name, n, positives, move |w| mean(questions.iter().map(|rows| tally(rows, w).f1())));
     }
 
     /// F1 over the answers of several questions together.
@@ -328,9 +299,7 @@ impl<'a> List<'a> {
             n,
             positives,
             threshold,
-            compute: Box::new(move |w| {
-                Some(ranking.recall_at_precision(w, &wanted, precision)?.recall)
-            }),
+            compute: Box::new(move |w| Some(ranking.recall_at_precision(w, &wanted, precision)?.recall)),
         });
     }
 }
@@ -361,9 +330,7 @@ impl<'a> List<'a> {
 ///   of intersection over union.
 /// * `entities.*`: same place and kind, `_with_role` same role too; pooled.
 pub fn measures<'a>(judged: &Judged<'a>, selection: &[usize]) -> Vec<Measure<'a>> {
-    let mut list = List {
-        measures: Vec::new(),
-    };
+    let mut list = List { measures: Vec::new() };
     let labelled = judged.labelled(selection);
     if !labelled.is_empty() {
         stalking(&mut list, judged, &labelled);
@@ -389,9 +356,7 @@ fn stalking(list: &mut List<'_>, judged: &Judged<'_>, rows: &[usize]) {
     let mixed = positives > 0 && positives < n;
     if mixed {
         let r = ranking.clone();
-        list.add("stalking.average_precision", n, positives, move |w| {
-            r.average_precision(w)
-        });
+        list.add("stalking.average_precision", n, positives, move |w| r.average_precision(w));
         list.add("stalking.auroc", n, positives, move |w| ranking.auroc(w));
         let hard: Vec<_> = ranked
             .iter()
@@ -403,45 +368,20 @@ fn stalking(list: &mut List<'_>, judged: &Judged<'_>, rows: &[usize]) {
             .collect();
         if hard.len() > positives {
             let (n, ranking) = (hard.len(), Ranking::new(hard));
-            list.add("stalking.average_precision_hard", n, positives, move |w| {
-                ranking.average_precision(w)
-            });
+            list.add("stalking.average_precision_hard", n, positives, move |w| ranking.average_precision(w));
         }
-        let likely: Vec<bool> = (0..all)
-            .map(|r| judged.is_grade(r, Grade::Likely))
-            .collect();
-        let correct: Vec<bool> = (0..all)
-            .map(|r| judged.rows.positive(r) == Some(true))
-            .collect();
-        list.add_recall_at(
-            "stalking.recall_of_likely_at_90_precision",
-            &ranked,
-            likely,
-            all,
-            0.9,
-        );
-        list.add_recall_at(
-            "stalking.recall_at_90_precision",
-            &ranked,
-            correct,
-            all,
-            0.9,
-        );
+        let likely: Vec<bool> = (0..all).map(|r| judged.is_grade(r, Grade::Likely)).collect();
+        let correct: Vec<bool> = (0..all).map(|r| judged.rows.positive(r) == Some(true)).collect();
+        list.add_recall_at("stalking.recall_of_likely_at_90_precision", &ranked, likely, all, 0.9);
+        list.add_recall_at("stalking.recall_at_90_precision", &ranked, correct, all, 0.9);
     }
     let threshold = judged.settings.threshold;
-    let raised: Answered = ranked
-        .iter()
-        .map(|&(r, p, truth)| (r, p >= threshold, truth))
-        .collect();
+    let raised: Answered = ranked.iter().map(|&(r, p, truth)| (r, p >= threshold, truth)).collect();
     list.add_tally("stalking.precision", &raised, Tally::precision);
     list.add_tally("stalking.recall", &raised, Tally::recall);
     list.add_tally("stalking.f1", &raised, Tally::f1);
     list.add_tally("stalking.npv", &raised, Tally::negative_predictive_value);
-    list.add_tally(
-        "stalking.false_positive_rate",
-        &raised,
-        Tally::false_positive_rate,
-    );
+    list.add_tally("stalking.false_positive_rate", &raised, Tally::false_positive_rate);
     let calibration = Calibration::new(ranked);
     let c = calibration.clone();
     list.add("stalking.brier", n, positives, move |w| c.brier(w));
@@ -454,10 +394,7 @@ fn states(list: &mut List<'_>, judged: &Judged<'_>, selection: &[usize], labelle
         return;
     }
     let share_of = |rows: Vec<usize>, wanted: ReportState| {
-        let rows: Vec<(usize, bool)> = rows
-            .into_iter()
-            .map(|r| (r, state(r) == Some(wanted)))
-            .collect();
+        let rows: Vec<(usize, bool)> = rows.into_iter().map(|r| (r, state(r) == Some(wanted))).collect();
         let positives = rows.iter().filter(|r| r.1).count();
         let compute = {
             let rows = rows.clone();
@@ -474,11 +411,7 @@ fn states(list: &mut List<'_>, judged: &Judged<'_>, selection: &[usize], labelle
         list.add(&format!("state.{}_share", wanted.name()), n, hits, compute);
     }
     let of_grade = |grade: Grade| -> Vec<usize> {
-        labelled
-            .iter()
-            .copied()
-            .filter(|&r| judged.is_grade(r, grade))
-            .collect()
+        labelled.iter().copied().filter(|&r| judged.is_grade(r, grade)).collect()
     };
     for (name, grade) in [
         ("state.review_share_of_none", Grade::None),
@@ -498,21 +431,13 @@ fn states(list: &mut List<'_>, judged: &Judged<'_>, selection: &[usize], labelle
             .collect()
     };
     if !labelled.is_empty() {
-        list.add_tally(
-            "state.review_precision",
-            &question(ReportState::Review),
-            Tally::precision,
-        );
+        list.add_tally("state.review_precision", &question(ReportState::Review), Tally::precision);
         // Of what is told "nothing found", the share that is graded `none`.
         let nothing: Answered = question(ReportState::NothingFound)
             .into_iter()
             .map(|(r, nothing, truth)| (r, !nothing, truth))
             .collect();
-        list.add_tally(
-            "state.nothing_found_npv",
-            &nothing,
-            Tally::negative_predictive_value,
-        );
+        list.add_tally("state.nothing_found_npv", &nothing, Tally::negative_predictive_value);
     }
 }
 
@@ -549,12 +474,7 @@ fn accuracy<T: PartialEq>(list: &mut List<'_>, name: &str, pairs: &[(usize, T, T
 /// One yes-or-no question for each class that has at least `least` rows.
 fn classes<T: PartialEq + Copy>(pairs: &[(usize, T, T)], all: &[T], least: usize) -> Vec<Answered> {
     all.iter()
-        .map(|&class| -> Answered {
-            pairs
-                .iter()
-                .map(|&(r, a, t)| (r, a == class, t == class))
-                .collect()
-        })
+        .map(|&class| -> Answered { pairs.iter().map(|&(r, a, t)| (r, a == class, t == class)).collect() })
         .filter(|a| a.iter().filter(|r| r.2).count() >= least)
         .collect()
 }
@@ -562,11 +482,7 @@ fn classes<T: PartialEq + Copy>(pairs: &[(usize, T, T)], all: &[T], least: usize
 fn indicators(list: &mut List<'_>, judged: &Judged<'_>, rows: &[usize]) {
     use IndicatorState::{Denied, Found, NotMentioned};
     let n = rows.len();
-    list.add_macro(
-        "indicators.macro_f1",
-        n,
-        judged.states_in_mean(rows, &[Found]),
-    );
+    list.add_macro("indicators.macro_f1", n, judged.states_in_mean(rows, &[Found]));
     let every = |states: &[IndicatorState]| -> Vec<Answered> {
         Indicator::ALL
             .iter()
@@ -589,65 +505,37 @@ fn indicators(list: &mut List<'_>, judged: &Judged<'_>, rows: &[usize]) {
         .filter(|(_, positives)| *positives >= judged.settings.min_positives)
         .collect();
     let positives = rankings.iter().map(|r| r.1).sum();
-    list.add(
-        "indicators.macro_average_precision",
-        n,
-        positives,
-        move |w| mean(rankings.iter().map(|(r, _)| r.average_precision(w))),
-    );
-    list.add_macro(
-        "indicators.denied_macro_f1",
-        n,
-        judged.states_in_mean(rows, &[Denied]),
-    );
+    list.add("indicators.macro_average_precision", n, positives, move |w| {
+        mean(rankings.iter().map(|(r, _)| r.average_precision(w)))
+    });
+    list.add_macro("indicators.denied_macro_f1", n, judged.states_in_mean(rows, &[Denied]));
     list.add_macro(
         "indicators.three_state_macro_f1",
         n,
         judged.states_in_mean(rows, &[Found, Denied, NotMentioned]),
     );
-    list.add_micro(
-        "indicators.three_state_micro_f1",
-        n,
-        every(&[Found, Denied]),
-    );
+    list.add_micro("indicators.three_state_micro_f1", n, every(&[Found, Denied]));
 }
 
 fn serious_harm(list: &mut List<'_>, judged: &Judged<'_>, rows: &[usize]) {
     let truth = |r: usize| judged.rows.labels(r).is_some_and(|l| l.serious_harm);
-    let ranked: Vec<(usize, f64, bool)> = rows
-        .iter()
-        .map(|&r| (r, judged.scores[r].harm, truth(r)))
-        .collect();
+    let ranked: Vec<(usize, f64, bool)> =
+        rows.iter().map(|&r| (r, judged.scores[r].harm, truth(r))).collect();
     let (n, positives) = (ranked.len(), ranked.iter().filter(|r| r.2).count());
     if positives > 0 && positives < n {
         let ranking = Ranking::new(ranked.iter().copied());
         let r = ranking.clone();
-        list.add("serious_harm.average_precision", n, positives, move |w| {
-            r.average_precision(w)
-        });
-        list.add("serious_harm.auroc", n, positives, move |w| {
-            ranking.auroc(w)
-        });
+        list.add("serious_harm.average_precision", n, positives, move |w| r.average_precision(w));
+        list.add("serious_harm.auroc", n, positives, move |w| ranking.auroc(w));
         let wanted = (0..judged.rows.len()).map(truth).collect();
-        list.add_recall_at(
-            "serious_harm.recall_at_80_precision",
-            &ranked,
-            wanted,
-            judged.rows.len(),
-            0.8,
-        );
+        list.add_recall_at("serious_harm.recall_at_80_precision", &ranked, wanted, judged.rows.len(), 0.8);
     }
-    let answered: Answered = rows
-        .iter()
-        .map(|&r| (r, judged.scores[r].harm_found, truth(r)))
-        .collect();
+    let answered: Answered = rows.iter().map(|&r| (r, judged.scores[r].harm_found, truth(r))).collect();
     list.add_tally("serious_harm.f1", &answered, Tally::f1);
     let calibration = Calibration::new(ranked);
     let c = calibration.clone();
     list.add("serious_harm.brier", n, positives, move |w| c.brier(w));
-    list.add("serious_harm.ece", n, positives, move |w| {
-        calibration.error(w)
-    });
+    list.add("serious_harm.ece", n, positives, move |w| calibration.error(w));
 }
 
 fn relationship(list: &mut List<'_>, judged: &Judged<'_>, rows: &[usize]) {
@@ -660,11 +548,7 @@ fn relationship(list: &mut List<'_>, judged: &Judged<'_>, rows: &[usize]) {
         .collect();
     accuracy(list, "relationship.accuracy", &pairs);
     let least = judged.settings.min_positives;
-    list.add_macro(
-        "relationship.macro_f1",
-        pairs.len(),
-        classes(&pairs, Relationship::ALL, least),
-    );
+    list.add_macro("relationship.macro_f1", pairs.len(), classes(&pairs, Relationship::ALL, least));
 }
 
 fn evidence(list: &mut List<'_>, judged: &Judged<'_>, rows: &[usize]) {
@@ -676,13 +560,8 @@ fn evidence(list: &mut List<'_>, judged: &Judged<'_>, rows: &[usize]) {
     }
     let by_word = judged.evidence(rows, true);
     let by_character = judged.evidence(rows, false);
-    let (n, marked) = (
-        rows.len(),
-        by_character.iter().filter(|f| f.marks.truth > 0.0).count(),
-    );
-    list.add("evidence.token_f1", n, marked, move |w| {
-        micro_f1(&by_word, w)
-    });
+    let (n, marked) = (rows.len(), by_character.iter().filter(|f| f.marks.truth > 0.0).count());
+    list.add("evidence.token_f1", n, marked, move |w| micro_f1(&by_word, w));
     let mut of_row: BTreeMap<usize, (f64, f64)> = BTreeMap::new();
     for f in &by_character {
         if let Some(iou) = f.marks.iou() {
@@ -691,13 +570,9 @@ fn evidence(list: &mut List<'_>, judged: &Judged<'_>, rows: &[usize]) {
             sums.1 += 1.0;
         }
     }
-    list.add("evidence.character_f1", n, marked, move |w| {
-        micro_f1(&by_character, w)
-    });
+    list.add("evidence.character_f1", n, marked, move |w| micro_f1(&by_character, w));
     list.add("evidence.iou", n, marked, move |w| {
-        let (sum, count) = of_row.iter().fold((0.0, 0.0), |(s, c), (&r, v)| {
-            (s + w[r] * v.0, c + w[r] * v.1)
-        });
+        let (sum, count) = of_row.iter().fold((0.0, 0.0), |(s, c), (&r, v)| (s + w[r] * v.0, c + w[r] * v.1));
         share(sum, count)
     });
 }

@@ -83,15 +83,8 @@ impl Lists {
         let lists: Self = toml::from_str(toml_text).map_err(|err| {
             Error::new(ErrorKind::Data, format!("probe lists: {}", err.message())).with_source(err)
         })?;
-        if lists
-            .names
-            .values()
-            .any(|s| s.f.is_empty() || s.m.is_empty())
-        {
-            return Err(Error::new(
-                ErrorKind::Data,
-                "probe lists: a community without names",
-            ));
+        if lists.names.values().any(|s| s.f.is_empty() || s.m.is_empty()) {
+            return Err(Error::new(ErrorKind::Data, "probe lists: a community without names"));
         }
         Ok(lists)
     }
@@ -112,6 +105,7 @@ impl Lists {
     }
 }
 
+#[allow(clippy::expect_used, reason = "the text is part of the binary and a test reads it")]
 static LISTS: LazyLock<Lists> = LazyLock::new(|| {
     // The text is part of the binary and `the_lists_parse` reads it.
     Lists::parse(include_str!("probes.toml")).expect("the probe lists parse")
@@ -195,22 +189,16 @@ fn all_probes(lists: &Lists) -> Vec<(String, Family, Change)> {
     use Family::{Counterfactual, Robustness};
     let mut probes = Vec::new();
     for community in lists.names.keys() {
-        probes.push((
-            format!("names_{community}"),
-            Counterfactual,
-            Change::Names(community.clone(), false),
-        ));
+        probes.push((format!("names_{community}"), Counterfactual, Change::Names(community.clone(), false)));
     }
     probes.push((
         "names_other_sex".to_owned(),
         Counterfactual,
         Change::Names("white_british".to_owned(), true),
     ));
-    for (name, change) in [
-        ("pronouns", Change::Pronouns),
-        ("sexes", Change::Sexes),
-        ("orientation_partners", Change::Partners),
-    ] {
+    for (name, change) in
+        [("pronouns", Change::Pronouns), ("sexes", Change::Sexes), ("orientation_partners", Change::Partners)]
+    {
         probes.push((name.to_owned(), Counterfactual, change));
     }
     for [word, code] in &lists.ethnicity.targets {
@@ -221,11 +209,7 @@ fn all_probes(lists: &Lists) -> Vec<(String, Family, Change)> {
         ));
     }
     for fact in &lists.fact {
-        probes.push((
-            fact.name.clone(),
-            Counterfactual,
-            Change::Fact(fact.base.clone(), fact.other.clone()),
-        ));
+        probes.push((fact.name.clone(), Counterfactual, Change::Fact(fact.base.clone(), fact.other.clone())));
     }
     for (name, change) in [
         ("capitals", Change::Capitals),
@@ -234,14 +218,8 @@ fn all_probes(lists: &Lists) -> Vec<(String, Family, Change)> {
         ("no_punctuation", Change::NoPunctuation),
         ("first_30_percent", Change::First(30)),
         ("first_60_percent", Change::First(60)),
-        (
-            "irrelevant_before",
-            Change::Before(lists.irrelevant.before.clone()),
-        ),
-        (
-            "irrelevant_after",
-            Change::After(lists.irrelevant.after.clone()),
-        ),
+        ("irrelevant_before", Change::Before(lists.irrelevant.before.clone())),
+        ("irrelevant_after", Change::After(lists.irrelevant.after.clone())),
     ] {
         probes.push((name.to_owned(), Robustness, change));
     }
@@ -270,9 +248,7 @@ pub fn probes(
     all_probes(&LISTS)
         .into_iter()
         .map(|(name, family, change)| {
-            probe(
-                scorer, answers, rows, settings, resamples, &sample, name, family, &change,
-            )
+            probe(scorer, answers, rows, settings, resamples, &sample, name, family, &change)
         })
         .collect()
 }
@@ -293,10 +269,7 @@ fn probe(
     let mut bases: Vec<String> = Vec::new();
     for &row in sample {
         let example = rows.examples()[row];
-        let mut rng = Rng::new(
-            settings.seed,
-            &format!("typing errors {}", example.report.id),
-        );
+        let mut rng = Rng::new(settings.seed, &format!("typing errors {}", example.report.id));
         let text = &example.report.text;
         let new = apply(change, example, &mut rng);
         if let Change::Fact(base, _) = change {
@@ -313,19 +286,12 @@ fn probe(
     };
     let after = read(changed.iter().map(|c| &*c.1).collect())?;
     let before: Vec<Scores> = if bases.is_empty() {
-        changed
-            .iter()
-            .map(|c| answers.scores[c.0].clone())
-            .collect()
+        changed.iter().map(|c| answers.scores[c.0].clone()).collect()
     } else {
         read(bases.iter().map(|b| &**b).collect())?
     };
-    let mut shifts: Vec<(f64, usize)> = before
-        .iter()
-        .zip(&after)
-        .zip(&changed)
-        .map(|((b, a), c)| (a.p() - b.p(), c.0))
-        .collect();
+    let mut shifts: Vec<(f64, usize)> =
+        before.iter().zip(&after).zip(&changed).map(|((b, a), c)| (a.p() - b.p(), c.0)).collect();
     let crossed = before
         .iter()
         .zip(&after)
@@ -334,19 +300,11 @@ fn probe(
     shifts.sort_by(|a, b| b.0.abs().total_cmp(&a.0.abs()).then(a.1.cmp(&b.1)));
     let n = shifts.len();
     let mean = |of: &dyn Fn(f64) -> f64| {
-        if n == 0 {
-            0.0
-        } else {
-            shifts.iter().map(|s| of(s.0)).sum::<f64>() / n as f64
-        }
+        if n == 0 { 0.0 } else { shifts.iter().map(|s| of(s.0)).sum::<f64>() / n as f64 }
     };
     let absolute = |place: usize| shifts.get(place).map_or(0.0, |s| s.0.abs());
     let figures_of = |scores: &[Scores]| {
-        let judged = Judged {
-            rows,
-            scores,
-            settings,
-        };
+        let judged = Judged { rows, scores, settings };
         sample_figures(&judged, sample, resamples)
     };
     let (figures_before, figures_after) = if family == Family::Robustness {
@@ -368,12 +326,7 @@ fn probe(
         p99_absolute: absolute(n / 100),
         max_absolute: absolute(0),
         crossed,
-        most: shifts
-            .iter()
-            .filter(|s| s.0 != 0.0)
-            .take(LISTED)
-            .map(|s| id(s.1).to_owned())
-            .collect(),
+        most: shifts.iter().filter(|s| s.0 != 0.0).take(LISTED).map(|s| id(s.1).to_owned()).collect(),
         before: figures_before,
         after: figures_after,
     })
@@ -387,10 +340,8 @@ fn sample_figures(judged: &Judged<'_>, sample: &[usize], resamples: &Resamples) 
         "stalking.recall",
         "indicators.macro_f1",
     ];
-    let figures = measures(judged, sample)
-        .into_iter()
-        .filter(|m| SHOWN.contains(&&*m.name))
-        .filter_map(|m| {
+    let figures =
+        measures(judged, sample).into_iter().filter(|m| SHOWN.contains(&&*m.name)).filter_map(|m| {
             let interval = resamples.interval(&m.compute)?;
             Some(Figure {
                 name: m.name,
@@ -459,9 +410,7 @@ fn swap_words(text: &str, mut swap: impl FnMut(&str, Option<&str>) -> Option<Str
             continue;
         }
         // "Dan's": the name alone is a word, too.
-        let stem = piece
-            .strip_suffix("'s")
-            .or_else(|| piece.strip_suffix("\u{2019}s"));
+        let stem = piece.strip_suffix("'s").or_else(|| piece.strip_suffix("\u{2019}s"));
         match stem.and_then(|stem| Some((stem, swap(stem, next)?))) {
             Some((stem, new)) => {
                 result.push_str(&new);
@@ -491,7 +440,7 @@ fn apply(change: &Change, example: &Example, rng: &mut Rng) -> String {
     let text = &*example.report.text;
     match change {
         Change::Names(community, other_sex) => names(example, community, *other_sex),
-        Change::Pronouns => swap_words(text, |w, next| pronoun(w, next)),
+        Change::Pronouns => swap_words(text, pronoun),
         Change::Sexes => {
             let renamed = Example {
                 report: crate::report::Report {
@@ -516,10 +465,7 @@ fn apply(change: &Change, example: &Example, rng: &mut Rng) -> String {
         Change::Capitals => text.to_uppercase(),
         Change::Lower => text.to_lowercase(),
         Change::Typos => typos(text, rng),
-        Change::NoPunctuation => text
-            .chars()
-            .filter(|c| c.is_alphanumeric() || c.is_whitespace())
-            .collect(),
+        Change::NoPunctuation => text.chars().filter(|c| c.is_alphanumeric() || c.is_whitespace()).collect(),
         Change::First(percent) => {
             let words: Vec<&str> = text.split_whitespace().collect();
             // At least one word, rounded up.
@@ -570,9 +516,7 @@ fn names(example: &Example, community: &str, other_sex: bool) -> String {
         };
         let words = slice(&example.report.text, entity.start, entity.end);
         let first = words.split_whitespace().find(|w| {
-            let title = [
-                "mr", "mrs", "ms", "miss", "dr", "pc", "dc", "ps", "ds", "sgt",
-            ];
+            let title = ["mr", "mrs", "ms", "miss", "dr", "pc", "dc", "ps", "ds", "sgt"];
             let lower = w.to_lowercase();
             w.chars().count() > 1 && w.chars().all(char::is_alphabetic) && !title.contains(&&*lower)
         });
@@ -602,10 +546,7 @@ fn names(example: &Example, community: &str, other_sex: bool) -> String {
 
 /// The part of a text between two character offsets.
 fn slice(text: &str, start: usize, end: usize) -> String {
-    text.chars()
-        .skip(start)
-        .take(end.saturating_sub(start))
-        .collect()
+    text.chars().skip(start).take(end.saturating_sub(start)).collect()
 }
 
 /// Describes the persons of a text by a word: in place of another such word, or
@@ -677,10 +618,7 @@ mod tests {
     use crate::rng::Rng;
 
     fn example(text: &str) -> Example {
-        Example {
-            report: Report::new("R1", text),
-            ..Example::default()
-        }
+        Example { report: Report::new("R1", text), ..Example::default() }
     }
 
     fn changed(change: &Change, text: &str) -> String {
@@ -690,20 +628,12 @@ mod tests {
     #[test]
     fn the_lists_parse() {
         let lists = Lists::parse(include_str!("probes.toml")).unwrap();
-        let sizes: Vec<usize> = lists
-            .names
-            .values()
-            .flat_map(|s| [s.f.len(), s.m.len()])
-            .collect();
+        let sizes: Vec<usize> = lists.names.values().flat_map(|s| [s.f.len(), s.m.len()]).collect();
         assert!(sizes.iter().all(|n| *n == sizes[0]), "{sizes:?}");
         // Nobody is of both sexes.
         let mut all: Vec<&String> = lists.names.values().flat_map(|s| s.f.iter()).collect();
         all.extend(&lists.known.f);
-        let men = lists
-            .names
-            .values()
-            .flat_map(|s| s.m.iter())
-            .chain(&lists.known.m);
+        let men = lists.names.values().flat_map(|s| s.m.iter()).chain(&lists.known.m);
         for man in men {
             assert!(!all.contains(&man), "{man}");
         }
@@ -715,31 +645,19 @@ mod tests {
             &Change::Pronouns,
             "HE told her to stop. She's seen him at her work, it was hers. He followed her.",
         );
-        assert_eq!(
-            got,
-            "SHE told him to stop. He's seen her at his work, it was his. She followed him."
-        );
+        assert_eq!(got, "SHE told him to stop. He's seen her at his work, it was his. She followed him.");
     }
 
     #[test]
     fn one_name_becomes_one_name_everywhere() {
         let change = Change::Names("south_asian".to_owned(), false);
-        let got = changed(
-            &change,
-            "Dan rang. DAN sat outside; Dan's car. Emma saw him.",
-        );
+        let got = changed(&change, "Dan rang. DAN sat outside; Dan's car. Emma saw him.");
         let words: Vec<&str> = got.split_whitespace().collect();
         let name = words[0];
-        assert!(
-            LISTS.names["south_asian"].m.contains(&name.to_owned()),
-            "{got}"
-        );
+        assert!(LISTS.names["south_asian"].m.contains(&name.to_owned()), "{got}");
         assert_eq!(words[2], name.to_uppercase());
         assert_eq!(words[5], format!("{name}'s"));
-        assert!(
-            LISTS.names["south_asian"].f.contains(&words[7].to_owned()),
-            "{got}"
-        );
+        assert!(LISTS.names["south_asian"].f.contains(&words[7].to_owned()), "{got}");
         let change = Change::Names("arab".to_owned(), true);
         let got = changed(&change, "Dan rang.");
         let first = got.split(' ').next().unwrap().to_owned();
@@ -756,10 +674,7 @@ mod tests {
             kind: EntityKind::Person,
             role: Some(Role::Suspect),
         });
-        example.meta = Meta {
-            sex_suspect: Some("m".to_owned()),
-            ..Meta::default()
-        };
+        example.meta = Meta { sex_suspect: Some("m".to_owned()), ..Meta::default() };
         let got = names(&example, "white_british", false);
         assert!(!got.contains("Zebulon") && got.starts_with("Mr "), "{got}");
     }
@@ -767,15 +682,9 @@ mod tests {
     #[test]
     fn ethnicity_is_of_persons_only() {
         let to = |text: &str| changed(&Change::Ethnicity("black".into(), "IC3".into()), text);
-        assert_eq!(
-            to("A white male in a white van."),
-            "A black male in a white van."
-        );
+        assert_eq!(to("A white male in a white van."), "A black male in a white van.");
         assert_eq!(to("IC1 male seen."), "IC3 male seen.");
-        assert_eq!(
-            to("A male was seen by a woman."),
-            "A black male was seen by a woman."
-        );
+        assert_eq!(to("A male was seen by a woman."), "A black male was seen by a woman.");
         assert_eq!(to("The black cat sat."), "The black cat sat.");
     }
 
@@ -783,17 +692,11 @@ mod tests {
     fn shortened_and_damaged_texts() {
         let text = "one two three, four five six. seven eight nine ten";
         assert_eq!(changed(&Change::First(30), text), "one two three,");
-        assert_eq!(
-            changed(&Change::NoPunctuation, "He's here: now!"),
-            "Hes here now"
-        );
+        assert_eq!(changed(&Change::NoPunctuation, "He's here: now!"), "Hes here now");
         assert_eq!(changed(&Change::First(30), ""), "");
         let long = "waiting outside ".repeat(100);
         let damaged = changed(&Change::Typos, &long);
-        let wrong = damaged
-            .split_whitespace()
-            .filter(|w| !["waiting", "outside"].contains(w))
-            .count();
+        let wrong = damaged.split_whitespace().filter(|w| !["waiting", "outside"].contains(w)).count();
         assert!((5..40).contains(&wrong), "{wrong}");
     }
 
@@ -817,10 +720,7 @@ mod tests {
         }
         let dataset = toy::dataset(60, 1);
         let rows = Rows::of(&dataset).unwrap();
-        let settings = Settings {
-            resamples: 20,
-            ..Settings::default()
-        };
+        let settings = Settings { resamples: 20, ..Settings::default() };
         let answers = Answers::of(&Leans, &rows).unwrap();
         let resamples = resamples(&rows, &settings);
         let run = || probes(&Leans, &answers, &rows, &settings, &resamples, 40).unwrap();

@@ -38,11 +38,7 @@ pub struct Extent {
 
 impl Default for Extent {
     fn default() -> Self {
-        Self {
-            subgroups: true,
-            probes: 500,
-            with_texts: false,
-        }
+        Self { subgroups: true, probes: 500, with_texts: false }
     }
 }
 
@@ -108,25 +104,20 @@ pub fn evaluate(
     };
     for (i, scorer) in scorers.iter().enumerate() {
         let answers = Answers::of(*scorer, rows)?;
-        evaluation
-            .scorers
-            .push(figures_of(&answers, rows, settings, &resamples));
+        evaluation.scorers.push(figures_of(&answers, rows, settings, &resamples));
         if i > 0 {
             continue;
         }
         if let Some(other) = against {
             let other = Answers::of(other, rows)?;
             evaluation.comparison = Some(compare(rows, &answers, &other, settings, &resamples)?);
-            evaluation
-                .scorers
-                .push(figures_of(&other, rows, settings, &resamples));
+            evaluation.scorers.push(figures_of(&other, rows, settings, &resamples));
         }
         if extent.subgroups {
             evaluation.subgroups = subgroups(&answers, rows, settings, &resamples);
         }
         if extent.probes > 0 {
-            evaluation.probes =
-                probes(*scorer, &answers, rows, settings, &resamples, extent.probes)?;
+            evaluation.probes = probes(*scorer, &answers, rows, settings, &resamples, extent.probes)?;
         }
         evaluation.missed = mistakes(&answers, rows, settings, true, extent.with_texts);
         evaluation.raised_wrongly = mistakes(&answers, rows, settings, false, extent.with_texts);
@@ -148,8 +139,7 @@ fn mistakes(
         .filter_map(|(example, scores)| {
             let grade = example.labels.as_ref()?.stalking;
             let p = scores.p();
-            let is_wrong =
-                (grade != Grade::None) == positive && (p >= settings.threshold) != positive;
+            let is_wrong = (grade != Grade::None) == positive && (p >= settings.threshold) != positive;
             is_wrong.then(|| Mistake {
                 id: example.report.id.clone(),
                 grade,
@@ -184,10 +174,7 @@ impl Evaluation {
     /// When the folder or a file cannot be written.
     pub fn write(&self, folder: &Path) -> Result<()> {
         std::fs::create_dir_all(folder).map_err(|err| Error::io(folder, err))?;
-        for (name, data) in [
-            ("metrics.json", self.to_json()),
-            ("report.html", self.to_html()),
-        ] {
+        for (name, data) in [("metrics.json", self.to_json()), ("report.html", self.to_html())] {
             let path = folder.join(name);
             std::fs::write(&path, data).map_err(|err| Error::io(&path, err))?;
         }
@@ -245,21 +232,10 @@ impl Evaluation {
 
     fn tables(&self, page: &mut String, first: &Figures) {
         let scorers: Vec<&str> = self.scorers.iter().map(|f| &*f.scorer).collect();
-        let all = |get: fn(&Figures) -> &Named| -> Vec<&Named> {
-            self.scorers.iter().map(|f| get(f)).collect()
-        };
+        let all = |get: fn(&Figures) -> &Named| -> Vec<&Named> { self.scorers.iter().map(get).collect() };
         figures_table(page, "All rows", &scorers, &all(|f| &f.figures));
-        figures_table(
-            page,
-            "Mean within authors (n counts authors)",
-            &scorers,
-            &all(|f| &f.within_authors),
-        );
-        let at: Vec<&Named> = self
-            .scorers
-            .iter()
-            .filter_map(|f| f.at_prevalence.as_ref())
-            .collect();
+        figures_table(page, "Mean within authors (n counts authors)", &scorers, &all(|f| &f.within_authors));
+        let at: Vec<&Named> = self.scorers.iter().filter_map(|f| f.at_prevalence.as_ref()).collect();
         if let Some(prevalence) = first.settings.prevalence
             && at.len() == self.scorers.len()
         {
@@ -272,10 +248,7 @@ impl Evaluation {
     fn series(&self, points: fn(&Figures) -> Vec<(f64, f64)>) -> Vec<Series> {
         self.scorers
             .iter()
-            .map(|f| Series {
-                name: f.scorer.clone(),
-                points: points(f),
-            })
+            .map(|f| Series { name: f.scorer.clone(), points: points(f) })
             .filter(|s| !s.points.is_empty())
             .collect()
     }
@@ -284,7 +257,7 @@ impl Evaluation {
         page.push_str("<h2>Curves</h2>\n<div class=\"plots\">\n");
         let mut draw = |plot: Plot<'_>| {
             if !plot.series.is_empty() {
-                let _ = write!(page, "<figure>{}</figure>\n", plot.draw());
+                let _ = writeln!(page, "<figure>{}</figure>", plot.draw());
             }
         };
         draw(Plot {
@@ -309,10 +282,7 @@ impl Evaluation {
             series: self.series(|f| {
                 let c = &f.curves.ranking;
                 let start = (!c.is_empty()).then_some((0.0, 0.0));
-                start
-                    .into_iter()
-                    .chain(c.iter().map(|p| (p.false_positive_rate, p.recall)))
-                    .collect()
+                start.into_iter().chain(c.iter().map(|p| (p.false_positive_rate, p.recall))).collect()
             }),
         });
         draw(Plot {
@@ -327,12 +297,8 @@ impl Evaluation {
                 c.iter().map(|b| (b.mean, b.rate)).collect()
             }),
         });
-        let risk = self
-            .scorers
-            .iter()
-            .flat_map(|f| &f.curves.risk_coverage)
-            .map(|c| c.risk)
-            .fold(0.05, f64::max);
+        let risk =
+            self.scorers.iter().flat_map(|f| &f.curves.risk_coverage).map(|c| c.risk).fold(0.05, f64::max);
         draw(Plot {
             title: "Risk and coverage",
             x: "share of reports answered, surest first",
@@ -354,26 +320,13 @@ impl Evaluation {
             title: &title,
             x: "threshold of p",
             y: "records a day",
-            most: (
-                1.0,
-                first
-                    .curves
-                    .sweep
-                    .iter()
-                    .map(|s| s.raised_a_day)
-                    .fold(1.0, f64::max),
-            ),
+            most: (1.0, first.curves.sweep.iter().map(|s| s.raised_a_day).fold(1.0, f64::max)),
             diagonal: false,
             marks: false,
             series: {
                 let line = |name: &str, get: fn(&super::figures::Sweep) -> f64| Series {
                     name: name.to_owned(),
-                    points: first
-                        .curves
-                        .sweep
-                        .iter()
-                        .map(|s| (s.threshold, get(s)))
-                        .collect(),
+                    points: first.curves.sweep.iter().map(|s| (s.threshold, get(s))).collect(),
                 };
                 let lines = vec![
                     line("raised", |s| s.raised_a_day),
@@ -401,11 +354,7 @@ impl Evaluation {
         if !indicators.is_empty() {
             page.push_str("<h2>Indicators, evidence and entities</h2>\n");
             let title = "F1 by indicator (outlined: too few to enter the mean)";
-            let _ = write!(
-                page,
-                "<figure class=\"w\">{}</figure>\n",
-                bars(title, &indicators)
-            );
+            let _ = writeln!(page, "<figure class=\"w\">{}</figure>", bars(title, &indicators));
         }
         let evidence: Vec<Bar> = first
             .figures
@@ -416,7 +365,7 @@ impl Evaluation {
             .collect();
         if !evidence.is_empty() {
             let drawn = bars("Evidence shown against evidence marked", &evidence);
-            let _ = write!(page, "<figure class=\"w\">{drawn}</figure>\n");
+            let _ = writeln!(page, "<figure class=\"w\">{drawn}</figure>");
         }
         let entities: Vec<Bar> = first
             .entities
@@ -432,7 +381,7 @@ impl Evaluation {
             .collect();
         if !entities.is_empty() {
             let drawn = bars("F1 of entities by kind, then by kind and role", &entities);
-            let _ = write!(page, "<figure class=\"w\">{drawn}</figure>\n");
+            let _ = writeln!(page, "<figure class=\"w\">{drawn}</figure>");
         }
     }
 
@@ -460,11 +409,7 @@ impl Evaluation {
                 );
                 for name in &names {
                     for list in [&group.figures, &group.gaps] {
-                        let _ = write!(
-                            page,
-                            "<td>{}</td>",
-                            list.get(name).map_or("-".to_owned(), cell)
-                        );
+                        let _ = write!(page, "<td>{}</td>", list.get(name).map_or("-".to_owned(), cell));
                     }
                 }
                 page.push_str("</tr>\n");
@@ -499,11 +444,7 @@ impl Evaluation {
                 "Counterfactual swaps",
                 "Words that should not matter were swapped; p should stay where it is.",
             ),
-            (
-                Family::Robustness,
-                "Robustness",
-                "The text was made harder to read, cut short or lengthened.",
-            ),
+            (Family::Robustness, "Robustness", "The text was made harder to read, cut short or lengthened."),
         ] {
             let of: Vec<&Probe> = self.probes.iter().filter(|p| p.family == family).collect();
             if of.is_empty() {
@@ -554,17 +495,9 @@ impl Evaluation {
             escape(&c.against)
         );
         for f in &c.differences.0 {
-            let apart = if f.low > 0.0 || f.high < 0.0 {
-                "yes"
-            } else {
-                ""
-            };
-            let _ = writeln!(
-                page,
-                "<tr><th>{}</th><td>{}</td><td>{apart}</td></tr>",
-                escape(&f.name),
-                cell(f)
-            );
+            let apart = if f.low > 0.0 || f.high < 0.0 { "yes" } else { "" };
+            let _ =
+                writeln!(page, "<tr><th>{}</th><td>{}</td><td>{apart}</td></tr>", escape(&f.name), cell(f));
         }
         page.push_str("</table>\n");
         if c.changed.is_empty() {
@@ -586,18 +519,12 @@ impl Evaluation {
     fn mistakes(&self, page: &mut String) {
         for (title, list) in [
             ("Stalking that was ranked lowest", &self.missed),
-            (
-                "Other reports that were ranked highest",
-                &self.raised_wrongly,
-            ),
+            ("Other reports that were ranked highest", &self.raised_wrongly),
         ] {
             if list.is_empty() {
                 continue;
             }
-            let _ = write!(
-                page,
-                "<h2>{title}</h2>\n<table>\n<tr><th>id</th><th>grade</th><th>p</th></tr>\n"
-            );
+            let _ = write!(page, "<h2>{title}</h2>\n<table>\n<tr><th>id</th><th>grade</th><th>p</th></tr>\n");
             for m in list {
                 let _ = writeln!(
                     page,
@@ -607,11 +534,7 @@ impl Evaluation {
                     m.p
                 );
                 if let Some(text) = &m.text {
-                    let _ = writeln!(
-                        page,
-                        "<tr><td colspan=\"3\" class=\"x\">{}</td></tr>",
-                        escape(text)
-                    );
+                    let _ = writeln!(page, "<tr><td colspan=\"3\" class=\"x\">{}</td></tr>", escape(text));
                 }
             }
             page.push_str("</table>\n");
@@ -624,11 +547,8 @@ fn figures_table(page: &mut String, title: &str, scorers: &[&str], lists: &[&Nam
     if names.is_empty() {
         return;
     }
-    let _ = write!(
-        page,
-        "<h2>{}</h2>\n<table>\n<tr><th>figure</th><th>n</th><th>positives</th>",
-        escape(title)
-    );
+    let _ =
+        write!(page, "<h2>{}</h2>\n<table>\n<tr><th>figure</th><th>n</th><th>positives</th>", escape(title));
     for scorer in scorers {
         let _ = write!(page, "<th>{}</th>", escape(scorer));
     }
@@ -636,17 +556,9 @@ fn figures_table(page: &mut String, title: &str, scorers: &[&str], lists: &[&Nam
     for name in names {
         let first = lists.iter().find_map(|l| l.get(name));
         let (n, positives) = first.map_or((0, 0), |f| (f.n, f.positives));
-        let _ = write!(
-            page,
-            "<tr><th>{}</th><td>{n}</td><td>{positives}</td>",
-            escape(name)
-        );
+        let _ = write!(page, "<tr><th>{}</th><td>{n}</td><td>{positives}</td>", escape(name));
         for list in lists {
-            let _ = write!(
-                page,
-                "<td>{}</td>",
-                list.get(name).map_or("-".to_owned(), cell)
-            );
+            let _ = write!(page, "<td>{}</td>", list.get(name).map_or("-".to_owned(), cell));
         }
         page.push_str("</tr>\n");
     }
@@ -693,11 +605,7 @@ fn confusion(page: &mut String, first: &Figures) {
             } else {
                 String::new()
             };
-            let class = if i == row.truth.index() {
-                " class=\"r\""
-            } else {
-                ""
-            };
+            let class = if i == row.truth.index() { " class=\"r\"" } else { "" };
             let _ = write!(page, "<td{class}>{n}{share}</td>");
         }
         page.push_str("</tr>\n");
@@ -730,21 +638,13 @@ mod tests {
     use crate::evaluate::toy::{self, Constant, Oracle, Shuffled};
 
     fn settings() -> Settings {
-        Settings {
-            resamples: 30,
-            prevalence: Some(0.02),
-            ..Settings::default()
-        }
+        Settings { resamples: 30, prevalence: Some(0.02), ..Settings::default() }
     }
 
     fn run(with_texts: bool) -> Evaluation {
         let dataset = toy::dataset(120, 1);
         let rows = Rows::of(&dataset).unwrap();
-        let extent = Extent {
-            with_texts,
-            probes: 40,
-            ..Extent::default()
-        };
+        let extent = Extent { with_texts, probes: 40, ..Extent::default() };
         evaluate(
             &[&Shuffled::new(&dataset, 1), &Constant],
             Some(&Oracle::new(&dataset)),
@@ -812,14 +712,9 @@ mod tests {
         let mut dataset = toy::dataset(12, 1);
         dataset.examples.iter_mut().for_each(|e| e.labels = None);
         let rows = Rows::of(&dataset).unwrap();
-        let run =
-            |extent: &Extent| evaluate(&[&Constant], None, &rows, &settings(), extent).unwrap();
+        let run = |extent: &Extent| evaluate(&[&Constant], None, &rows, &settings(), extent).unwrap();
         let evaluation = run(&Extent::default());
-        assert!(
-            evaluation
-                .to_html()
-                .contains("none of the 12 reports has labels")
-        );
+        assert!(evaluation.to_html().contains("none of the 12 reports has labels"));
         assert!(!evaluation.to_html().contains("NaN"));
         let none = evaluate(&[], None, &rows, &settings(), &Extent::default()).unwrap();
         assert!(none.to_html().ends_with("</html>\n"));

@@ -62,11 +62,8 @@ impl<'a> Rows<'a> {
         let mut by_column: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
         for (column, value) in wanted {
             if !COLUMNS.contains(&&**column) {
-                return Err(Error::new(
-                    ErrorKind::Arguments,
-                    format!("no column to select by: `{column}`"),
-                )
-                .hint(format!("columns: {}", COLUMNS.join(", "))));
+                return Err(Error::new(ErrorKind::Arguments, format!("no column to select by: `{column}`"))
+                    .hint(format!("columns: {}", COLUMNS.join(", "))));
             }
             by_column.entry(column).or_default().push(value);
         }
@@ -95,11 +92,7 @@ impl<'a> Rows<'a> {
         check(&examples)?;
         let groups = groups(&examples);
         let notes = notes(&examples);
-        Ok(Self {
-            examples,
-            groups,
-            notes,
-        })
+        Ok(Self { examples, groups, notes })
     }
 
     /// Number of rows.
@@ -160,10 +153,7 @@ fn column_of(example: &Example, column: &str) -> Option<String> {
     let value = match column {
         "sex_victim" => meta.sex_victim.clone(),
         "sex_suspect" => meta.sex_suspect.clone(),
-        "relationship" => example
-            .labels
-            .as_ref()
-            .map(|l| l.relationship.name().to_owned()),
+        "relationship" => example.labels.as_ref().map(|l| l.relationship.name().to_owned()),
         "channel" => report.channel.clone(),
         "register" => meta.register.clone(),
         "length" => Some(length_band(&report.text).to_owned()),
@@ -194,11 +184,7 @@ fn check(examples: &[&Example]) -> Result<()> {
     for example in examples {
         *ids.entry(&example.report.id).or_default() += 1;
     }
-    let twice: Vec<&str> = ids
-        .iter()
-        .filter(|(_, n)| **n > 1)
-        .map(|(id, _)| *id)
-        .collect();
+    let twice: Vec<&str> = ids.iter().filter(|(_, n)| **n > 1).map(|(id, _)| *id).collect();
     if let Some(first) = twice.first() {
         return Err(data_error(format!(
             "{} ids stand in the data more than once, the first: `{first}`",
@@ -248,9 +234,7 @@ fn notes(examples: &[&Example]) -> Vec<String> {
     let all = examples.len();
     let labelled = examples.iter().filter(|e| e.labels.is_some()).count();
     if labelled == 0 {
-        notes.push(format!(
-            "none of the {all} reports has labels: only the shares of the states are given"
-        ));
+        notes.push(format!("none of the {all} reports has labels: only the shares of the states are given"));
         return notes;
     }
     if labelled < all {
@@ -262,21 +246,14 @@ fn notes(examples: &[&Example]) -> Vec<String> {
     let grades: Vec<Grade> = Grade::ALL
         .iter()
         .copied()
-        .filter(|g| {
-            examples
-                .iter()
-                .any(|e| e.labels.as_ref().is_some_and(|l| l.stalking == *g))
-        })
+        .filter(|g| examples.iter().any(|e| e.labels.as_ref().is_some_and(|l| l.stalking == *g)))
         .collect();
     if let [only] = grades[..] {
         notes.push(format!(
             "every labelled report is graded `{only}`: figures that compare grades do not exist"
         ));
     } else if !grades.contains(&Grade::None) {
-        notes.push(
-            "no report is graded `none`: figures that compare it with others do not exist"
-                .to_owned(),
-        );
+        notes.push("no report is graded `none`: figures that compare it with others do not exist".to_owned());
     }
     if examples.iter().all(|e| e.spans.is_empty()) {
         notes.push("no report has evidence spans: evidence is not measured".to_owned());

@@ -124,40 +124,27 @@ pub fn subgroups(
     settings: &Settings,
     resamples: &Resamples,
 ) -> Vec<Column> {
-    let judged = Judged {
-        rows,
-        scores: &answers.scores,
-        settings,
-    };
+    let judged = Judged { rows, scores: &answers.scores, settings };
     COLUMNS
         .iter()
         .filter_map(|&column| {
             let by_value = rows.by_column(column);
             let with_value: usize = by_value.values().map(Vec::len).sum();
-            let (large, small): (Vec<_>, Vec<_>) = by_value
-                .into_iter()
-                .partition(|(_, rows)| rows.len() >= settings.min_cell);
+            let (large, small): (Vec<_>, Vec<_>) =
+                by_value.into_iter().partition(|(_, rows)| rows.len() >= settings.min_cell);
             if large.len() + small.len() < 2 || large.is_empty() {
                 return None;
             }
-            let all: Vec<usize> = large
-                .iter()
-                .chain(&small)
-                .flat_map(|(_, rows)| rows.iter().copied())
-                .collect();
-            let measured: Vec<(&String, Vec<Measure<'_>>)> = large
-                .iter()
-                .map(|(value, rows)| (value, allowed(&judged, rows)))
-                .collect();
+            let all: Vec<usize> =
+                large.iter().chain(&small).flat_map(|(_, rows)| rows.iter().copied()).collect();
+            let measured: Vec<(&String, Vec<Measure<'_>>)> =
+                large.iter().map(|(value, rows)| (value, allowed(&judged, rows))).collect();
             let groups = large
                 .iter()
                 .zip(&measured)
                 .map(|((value, members), (_, list))| {
-                    let rest: Vec<usize> = all
-                        .iter()
-                        .copied()
-                        .filter(|r| members.binary_search(r).is_err())
-                        .collect();
+                    let rest: Vec<usize> =
+                        all.iter().copied().filter(|r| members.binary_search(r).is_err()).collect();
                     group(&judged, value, members, list, &rest, resamples)
                 })
                 .collect();
@@ -182,14 +169,8 @@ fn group(
 ) -> Group {
     let least = judged.settings.min_cell;
     let positives = judged.stalking(members).iter().filter(|r| r.2).count();
-    let figures = list
-        .iter()
-        .filter_map(|m| Some(figure(m, resamples.interval(&m.compute)?)));
-    let of_rest = if rest.len() >= least {
-        allowed(judged, rest)
-    } else {
-        Vec::new()
-    };
+    let figures = list.iter().filter_map(|m| Some(figure(m, resamples.interval(&m.compute)?)));
+    let of_rest = if rest.len() >= least { allowed(judged, rest) } else { Vec::new() };
     let gaps = list.iter().filter_map(|mine| {
         let theirs = of_rest.iter().find(|m| m.name == mine.name)?;
         let interval = resamples.interval(|w| Some((mine.compute)(w)? - (theirs.compute)(w)?))?;
@@ -229,8 +210,7 @@ fn widest(groups: &[(&String, Vec<Measure<'_>>)], resamples: &Resamples) -> Vec<
             if of.len() < 2 {
                 return None;
             }
-            let interval =
-                resamples.interval(|w| Some((highest.1.compute)(w)? - (lowest.1.compute)(w)?))?;
+            let interval = resamples.interval(|w| Some((highest.1.compute)(w)? - (lowest.1.compute)(w)?))?;
             Some(Widest {
                 figure: name.to_owned(),
                 highest: highest.0.clone(),
@@ -252,21 +232,13 @@ mod tests {
 
     fn run(dataset: &crate::corpus::Dataset, oracle: bool) -> Vec<Column> {
         let rows = Rows::of(dataset).unwrap();
-        let settings = Settings {
-            resamples: 100,
-            ..Settings::default()
-        };
+        let settings = Settings { resamples: 100, ..Settings::default() };
         let answers = if oracle {
             Answers::of(&Oracle::new(dataset), &rows)
         } else {
             Answers::of(&Shuffled::new(dataset, 1), &rows)
         };
-        subgroups(
-            &answers.unwrap(),
-            &rows,
-            &settings,
-            &resamples(&rows, &settings),
-        )
+        subgroups(&answers.unwrap(), &rows, &settings, &resamples(&rows, &settings))
     }
 
     #[test]
@@ -290,10 +262,7 @@ mod tests {
         // Right about women, wrong about men.
         let dataset = toy::dataset(600, 1);
         let rows = Rows::of(&dataset).unwrap();
-        let settings = Settings {
-            resamples: 100,
-            ..Settings::default()
-        };
+        let settings = Settings { resamples: 100, ..Settings::default() };
         let mut answers = Answers::of(&Oracle::new(&dataset), &rows).unwrap();
         for (example, scores) in rows.examples().iter().zip(&mut answers.scores) {
             if example.meta.sex_victim.as_deref() == Some("m") {
@@ -302,11 +271,7 @@ mod tests {
         }
         let columns = subgroups(&answers, &rows, &settings, &resamples(&rows, &settings));
         let column = columns.iter().find(|c| c.column == "sex_victim").unwrap();
-        let recall = column
-            .widest
-            .iter()
-            .find(|w| w.figure == "stalking.recall")
-            .unwrap();
+        let recall = column.widest.iter().find(|w| w.figure == "stalking.recall").unwrap();
         assert_eq!((&*recall.highest, &*recall.lowest), ("f", "m"));
         assert!(close(recall.value, 1.0, 1e-12) && close(recall.low, 1.0, 1e-12));
     }

@@ -66,10 +66,7 @@ impl Plot<'_> {
         let (w, h) = (WIDTH - LEFT - RIGHT, HEIGHT - TOP - BOTTOM);
         let most = (self.most.0.max(1e-9), self.most.1.max(1e-9));
         let at = |(x, y): (f64, f64)| {
-            (
-                LEFT + (x / most.0).clamp(0.0, 1.0) * w,
-                TOP + h - (y / most.1).clamp(0.0, 1.0) * h,
-            )
+            (LEFT + (x / most.0).clamp(0.0, 1.0) * w, TOP + h - (y / most.1).clamp(0.0, 1.0) * h)
         };
         let mut svg = String::new();
         let legend = 18.0 * self.series.len() as f64;
@@ -85,9 +82,9 @@ impl Plot<'_> {
         for i in 0..=5 {
             let share = f64::from(i) / 5.0;
             let (x, y) = at((share * most.0, share * most.1));
-            let _ = write!(
+            let _ = writeln!(
                 svg,
-                "<path d=\"M{x0} {y}H{x1}M{x} {y0}V{y1}\" class=\"g\"/><text x=\"{tx}\" y=\"{ty}\" class=\"e\">{vy}</text><text x=\"{x}\" y=\"{by}\" class=\"m\">{vx}</text>\n",
+                "<path d=\"M{x0} {y}H{x1}M{x} {y0}V{y1}\" class=\"g\"/><text x=\"{tx}\" y=\"{ty}\" class=\"e\">{vy}</text><text x=\"{x}\" y=\"{by}\" class=\"m\">{vx}</text>",
                 x0 = n(LEFT),
                 x1 = n(LEFT + w),
                 y0 = n(TOP),
@@ -101,9 +98,9 @@ impl Plot<'_> {
                 vy = tick(share * most.1),
             );
         }
-        let _ = write!(
+        let _ = writeln!(
             svg,
-            "<text x=\"{}\" y=\"{}\" class=\"m\">{}</text><text x=\"14\" y=\"{y}\" class=\"m\" transform=\"rotate(-90 14 {y})\">{}</text>\n",
+            "<text x=\"{}\" y=\"{}\" class=\"m\">{}</text><text x=\"14\" y=\"{y}\" class=\"m\" transform=\"rotate(-90 14 {y})\">{}</text>",
             n(LEFT + w / 2.0),
             n(TOP + h + 34.0),
             escape(self.x),
@@ -112,14 +109,7 @@ impl Plot<'_> {
         );
         if self.diagonal {
             let ((x0, y0), (x1, y1)) = (at((0.0, 0.0)), at(most));
-            let _ = writeln!(
-                svg,
-                "<path d=\"M{} {}L{} {}\" class=\"d\"/>",
-                n(x0),
-                n(y0),
-                n(x1),
-                n(y1)
-            );
+            let _ = writeln!(svg, "<path d=\"M{} {}L{} {}\" class=\"d\"/>", n(x0), n(y0), n(x1), n(y1));
         }
         for (i, series) in self.series.iter().enumerate() {
             let style = format!(
@@ -142,9 +132,9 @@ impl Plot<'_> {
                 }
             }
             let y = HEIGHT + 18.0 * i as f64;
-            let _ = write!(
+            let _ = writeln!(
                 svg,
-                "<path d=\"{path}\" class=\"l\" {style}/><path d=\"M{} {y}h46\" class=\"l\" {style}/><text x=\"{}\" y=\"{}\">{}</text>\n",
+                "<path d=\"{path}\" class=\"l\" {style}/><path d=\"M{} {y}h46\" class=\"l\" {style}/><text x=\"{}\" y=\"{}\">{}</text>",
                 n(LEFT),
                 n(LEFT + 54.0),
                 n(y + 4.0),
@@ -184,19 +174,14 @@ pub(super) fn bars(title: &str, bars: &[Bar]) -> String {
     );
     for i in 0..=4 {
         let x = NAME + SCALE * f64::from(i) / 4.0;
-        let _ = write!(
-            svg,
-            "<path d=\"M{x} 26V{}\" class=\"g\"/>",
-            n(height - 8.0),
-            x = n(x)
-        );
+        let _ = write!(svg, "<path d=\"M{x} 26V{}\" class=\"g\"/>", n(height - 8.0), x = n(x));
     }
     for (i, bar) in bars.iter().enumerate() {
         let y = 30.0 + ROW * i as f64;
         let x = |v: f64| NAME + SCALE * v.clamp(0.0, 1.0);
-        let _ = write!(
+        let _ = writeln!(
             svg,
-            "<text x=\"{}\" y=\"{ty}\" class=\"e\">{}</text><rect x=\"{}\" y=\"{}\" width=\"{}\" height=\"12\" class=\"{}\"/><path d=\"M{} {my}H{}\" class=\"i\"/><text x=\"{}\" y=\"{ty}\">{:.2} [{:.2}, {:.2}] {}</text>\n",
+            "<text x=\"{}\" y=\"{ty}\" class=\"e\">{}</text><rect x=\"{}\" y=\"{}\" width=\"{}\" height=\"12\" class=\"{}\"/><path d=\"M{} {my}H{}\" class=\"i\"/><text x=\"{}\" y=\"{ty}\">{:.2} [{:.2}, {:.2}] {}</text>",
             n(NAME - 8.0),
             escape(&bar.name),
             n(NAME),

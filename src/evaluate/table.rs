@@ -11,33 +11,18 @@ pub(crate) fn cell(figure: &Figure) -> String {
         let x = (x * 1000.0).round() / 1000.0 + 0.0;
         format!("{x:.3}")
     };
-    format!(
-        "{} [{}, {}]",
-        r(figure.value),
-        r(figure.low),
-        r(figure.high)
-    )
+    format!("{} [{}, {}]", r(figure.value), r(figure.low), r(figure.high))
 }
 
 /// The columns padded to one width each, two spaces between.
 fn aligned(rows: &[Vec<String>]) -> String {
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
     let width: Vec<usize> = (0..columns)
-        .map(|c| {
-            rows.iter()
-                .filter_map(|r| r.get(c))
-                .map(|s| s.chars().count())
-                .max()
-                .unwrap_or(0)
-        })
+        .map(|c| rows.iter().filter_map(|r| r.get(c)).map(|s| s.chars().count()).max().unwrap_or(0))
         .collect();
     let mut text = String::new();
     for row in rows {
-        let line: Vec<String> = row
-            .iter()
-            .zip(&width)
-            .map(|(cell, &w)| format!("{cell:<w$}"))
-            .collect();
+        let line: Vec<String> = row.iter().zip(&width).map(|(cell, &w)| format!("{cell:<w$}")).collect();
         text.push_str(line.join("  ").trim_end());
         text.push('\n');
     }
@@ -62,11 +47,7 @@ fn section(title: &str, scorers: &[&str], lists: &[&Named]) -> String {
     if names.is_empty() {
         return String::new();
     }
-    let mut rows = vec![vec![
-        title.to_owned(),
-        "n".to_owned(),
-        "positives".to_owned(),
-    ]];
+    let mut rows = vec![vec![title.to_owned(), "n".to_owned(), "positives".to_owned()]];
     rows[0].extend(scorers.iter().map(|s| (*s).to_owned()));
     for name in names {
         let of: Vec<Option<&Figure>> = lists.iter().map(|l| l.get(name)).collect();
@@ -94,15 +75,8 @@ pub fn table(figures: &[&Figures]) -> String {
     )];
     let all = |get: fn(&Figures) -> &Named| figures.iter().map(|f| get(f)).collect::<Vec<_>>();
     parts.push(section("all rows", &scorers, &all(|f| &f.figures)));
-    parts.push(section(
-        "within authors",
-        &scorers,
-        &all(|f| &f.within_authors),
-    ));
-    let at: Vec<&Named> = figures
-        .iter()
-        .filter_map(|f| f.at_prevalence.as_ref())
-        .collect();
+    parts.push(section("within authors", &scorers, &all(|f| &f.within_authors)));
+    let at: Vec<&Named> = figures.iter().filter_map(|f| f.at_prevalence.as_ref()).collect();
     if let Some(prevalence) = first.settings.prevalence
         && at.len() == figures.len()
     {
@@ -121,11 +95,7 @@ pub fn table(figures: &[&Figures]) -> String {
             Named(of.collect())
         })
         .collect();
-    parts.push(section(
-        "F1 by indicator",
-        &scorers,
-        &by_indicator.iter().collect::<Vec<_>>(),
-    ));
+    parts.push(section("F1 by indicator", &scorers, &by_indicator.iter().collect::<Vec<_>>()));
     let mut notes: Vec<&str> = Vec::new();
     for note in figures.iter().flat_map(|f| &f.notes) {
         if !notes.contains(&&**note) {
@@ -154,17 +124,10 @@ pub fn comparison(comparison: &Comparison) -> String {
     let mut text = aligned(&rows);
     text.push_str("* the interval leaves out 0\n");
     if !comparison.changed.is_empty() {
-        let mut rows = vec![vec![
-            "changed most".to_owned(),
-            comparison.scorer.clone(),
-            comparison.against.clone(),
-        ]];
+        let mut rows =
+            vec![vec!["changed most".to_owned(), comparison.scorer.clone(), comparison.against.clone()]];
         for changed in &comparison.changed {
-            rows.push(vec![
-                changed.id.clone(),
-                format!("{:.3}", changed.p),
-                format!("{:.3}", changed.other),
-            ]);
+            rows.push(vec![changed.id.clone(), format!("{:.3}", changed.p), format!("{:.3}", changed.other)]);
         }
         text.push('\n');
         text.push_str(&aligned(&rows));
@@ -182,27 +145,14 @@ mod tests {
     fn scorers_stand_side_by_side() {
         let dataset = toy::dataset(100, 1);
         let rows = Rows::of(&dataset).unwrap();
-        let settings = Settings {
-            resamples: 20,
-            prevalence: Some(0.02),
-            ..Settings::default()
-        };
+        let settings = Settings { resamples: 20, prevalence: Some(0.02), ..Settings::default() };
         let oracle = figures(&Oracle::new(&dataset), &rows, &settings).unwrap();
         let constant = figures(&Constant, &rows, &settings).unwrap();
         let text = table(&[&oracle, &constant]);
-        let line = text
-            .lines()
-            .find(|l| l.starts_with("stalking.auroc"))
-            .unwrap();
-        assert!(
-            line.contains("1.000 [1.000, 1.000]") && line.contains("0.500 ["),
-            "{line}"
-        );
+        let line = text.lines().find(|l| l.starts_with("stalking.auroc")).unwrap();
+        assert!(line.contains("1.000 [1.000, 1.000]") && line.contains("0.500 ["), "{line}");
         assert!(text.contains("at a prevalence of 2 %") && text.contains("within authors"));
-        let evidence = text
-            .lines()
-            .find(|l| l.starts_with("evidence.iou"))
-            .unwrap();
+        let evidence = text.lines().find(|l| l.starts_with("evidence.iou")).unwrap();
         assert!(evidence.ends_with('-'), "{evidence}");
         assert!(!text.contains("NaN") && !text.contains("-0.000"));
         assert_eq!(table(&[]), "");

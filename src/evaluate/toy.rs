@@ -35,12 +35,7 @@ pub(crate) fn dataset(n: usize, seed: u64) -> Dataset {
             .collect();
         let phone = text.len();
         text.push_str("07700 900123. ");
-        entities.push(EntitySpan {
-            start: phone,
-            end: phone + 12,
-            kind: EntityKind::Phone,
-            role: None,
-        });
+        entities.push(EntitySpan { start: phone, end: phone + 12, kind: EntityKind::Phone, role: None });
         let (mut found, mut denied, mut spans) = (Vec::new(), Vec::new(), Vec::new());
         for &indicator in &Indicator::ALL[..12] {
             let is_denied = match rng.below(5) {
@@ -51,20 +46,14 @@ pub(crate) fn dataset(n: usize, seed: u64) -> Dataset {
             let start = text.len();
             let words = if grade == Grade::None { "a" } else { "the" };
             text.push_str(&format!("{words} {indicator} "));
-            spans.push(Span {
-                start,
-                end: text.len() - 1,
-                label: indicator,
-                denied: is_denied,
-            });
+            spans.push(Span { start, end: text.len() - 1, label: indicator, denied: is_denied });
             if is_denied {
                 denied.push(indicator);
             } else {
                 found.push(indicator);
             }
         }
-        let pick =
-            |rng: &mut Rng, values: &[&str]| Some(values[rng.below(values.len())].to_owned());
+        let pick = |rng: &mut Rng, values: &[&str]| Some(values[rng.below(values.len())].to_owned());
         let kind = match grade {
             Grade::None => pick(&mut rng, &["hard_negative", "ordinary"]),
             _ => Some("course".to_owned()),
@@ -94,9 +83,7 @@ pub(crate) fn dataset(n: usize, seed: u64) -> Dataset {
             ..Example::default()
         }
     });
-    Dataset {
-        examples: examples.collect(),
-    }
+    Dataset { examples: examples.collect() }
 }
 
 /// The right answer to an example.
@@ -121,11 +108,7 @@ fn truth(example: &Example) -> Scores {
     scores.relationship[labels.relationship.index()] = 1.0;
     scores.evidence = example.spans.clone();
     scores.entities = example.entities.clone();
-    scores.state = Some(match labels.stalking {
-        Grade::None => ReportState::NothingFound,
-        Grade::Possible => ReportState::Possible,
-        Grade::Likely => ReportState::Review,
-    });
+    scores.state = Some(ReportState::of(labels.stalking));
     scores
 }
 
@@ -134,10 +117,7 @@ pub(crate) struct Oracle(BTreeMap<String, Scores>);
 
 impl Oracle {
     pub(crate) fn new(dataset: &Dataset) -> Self {
-        let answers = dataset
-            .examples
-            .iter()
-            .map(|e| (e.report.text.clone(), truth(e)));
+        let answers = dataset.examples.iter().map(|e| (e.report.text.clone(), truth(e)));
         Self(answers.collect())
     }
 }

@@ -73,10 +73,7 @@ pub struct Files {
 
 /// SHA-256 as lower-case hexadecimal digits.
 pub fn sha256(data: &[u8]) -> String {
-    Sha256::digest(data)
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+    Sha256::digest(data).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 pub(super) fn model_error(message: impl Into<String>) -> Error {
@@ -93,14 +90,9 @@ impl Files {
     pub fn from_folder(path: &Path) -> Result<Self> {
         let origin = path.display().to_string();
         if !path.is_dir() {
-            let what = if path.exists() {
-                "is not a folder"
-            } else {
-                "does not exist"
-            };
-            return Err(model_error(format!("model folder {origin} {what}")).hint(
-                "name a folder that holds config.json, tokenizer.json and model.safetensors",
-            ));
+            let what = if path.exists() { "is not a folder" } else { "does not exist" };
+            return Err(model_error(format!("model folder {origin} {what}"))
+                .hint("name a folder that holds config.json, tokenizer.json and model.safetensors"));
         }
         let mut files = BTreeMap::new();
         for name in MEMBERS.iter().chain([&MANIFEST, &BASE]) {
@@ -112,8 +104,7 @@ impl Files {
                 Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
                 Err(error) => {
                     return Err(
-                        model_error(format!("cannot read {}: {error}", file.display()))
-                            .with_source(error),
+                        model_error(format!("cannot read {}: {error}", file.display())).with_source(error)
                     );
                 }
             }
@@ -126,14 +117,8 @@ impl Files {
         origin: impl Into<String>,
         files: impl IntoIterator<Item = (String, Vec<u8>)>,
     ) -> Self {
-        let files = files
-            .into_iter()
-            .map(|(name, data)| (name, Cow::Owned(data)))
-            .collect();
-        Self {
-            origin: origin.into(),
-            files,
-        }
+        let files = files.into_iter().map(|(name, data)| (name, Cow::Owned(data))).collect();
+        Self { origin: origin.into(), files }
     }
 
     /// The model inside the binary.
@@ -144,11 +129,7 @@ impl Files {
                 (
                     $name.to_owned(),
                     Cow::Borrowed(
-                        &include_bytes!(concat!(
-                            env!("CARGO_MANIFEST_DIR"),
-                            "/models/default/",
-                            $name
-                        ))[..],
+                        &include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/models/default/", $name))[..],
                     ),
                 )
             };
@@ -184,8 +165,7 @@ impl Files {
     ///
     /// When there is none of that name.
     pub fn get(&self, name: &str) -> Result<&[u8]> {
-        self.find(name)
-            .ok_or_else(|| model_error(format!("{} has no {name}", self.origin)))
+        self.find(name).ok_or_else(|| model_error(format!("{} has no {name}", self.origin)))
     }
 
     /// A JSON file as a value.
@@ -195,11 +175,8 @@ impl Files {
     /// When the file is absent or not of the form expected.
     pub fn json<T: for<'de> Deserialize<'de>>(&self, name: &str) -> Result<T> {
         serde_json::from_slice(self.get(name)?).map_err(|error| {
-            model_error(format!(
-                "{}: {name} is not of the form expected: {error}",
-                self.origin
-            ))
-            .with_source(error)
+            model_error(format!("{}: {name} is not of the form expected: {error}", self.origin))
+                .with_source(error)
         })
     }
 
@@ -218,10 +195,7 @@ impl Files {
         }
         for name in MEMBERS {
             let Some(expected) = manifest.files.get(name) else {
-                return Err(model_error(format!(
-                    "{}: the manifest does not name {name}",
-                    self.origin
-                )));
+                return Err(model_error(format!("{}: the manifest does not name {name}", self.origin)));
             };
             let got = sha256(self.get(name)?);
             if got != *expected {
@@ -266,13 +240,7 @@ impl Files {
                 }
                 return Err(bad(format!("weight {name} is of type {:?}", view.dtype())));
             };
-            arrays.insert(
-                plain_name(&name),
-                Array {
-                    shape: view.shape().to_vec(),
-                    data,
-                },
-            );
+            arrays.insert(plain_name(&name), Array { shape: view.shape().to_vec(), data });
         }
         Ok(arrays)
     }
@@ -297,30 +265,15 @@ impl Files {
     pub fn network(&self) -> Result<(Network, OwnConfig)> {
         let config = self.config()?;
         let Some(own) = config.throughline else {
-            return Err(
-                model_error(format!("{} is a base model without heads", self.origin))
-                    .hint("train it first: `throughline train SETTINGS.toml`"),
-            );
+            return Err(model_error(format!("{} is a base model without heads", self.origin))
+                .hint("train it first: `throughline train SETTINGS.toml`"));
         };
         let expected = super::heads_config();
         let (h, e) = (&own.heads, &expected);
         let book = crate::codebook::codebook().version;
         if own.codebook != book
-            || (
-                h.grades,
-                h.indicators,
-                h.relationships,
-                h.tags,
-                h.roles,
-                h.features,
-            ) != (
-                e.grades,
-                e.indicators,
-                e.relationships,
-                e.tags,
-                e.roles,
-                e.features,
-            )
+            || (h.grades, h.indicators, h.relationships, h.tags, h.roles, h.features)
+                != (e.grades, e.indicators, e.relationships, e.tags, e.roles, e.features)
         {
             return Err(model_error(format!(
                 "{} was trained with codebook {}, this program has codebook {book}",
@@ -331,10 +284,7 @@ impl Files {
         let weights = self.weights()?;
         for name in ["embeddings.LayerNorm.weight", "heads.grade.weight"] {
             if !weights.contains_key(name) {
-                return Err(model_error(format!(
-                    "{}: weight {name} is missing",
-                    self.origin
-                )));
+                return Err(model_error(format!("{}: weight {name} is missing", self.origin)));
             }
         }
         let network = Network::new(tokeniser, config.encoder, own.heads.clone(), weights, 0)?;
@@ -361,32 +311,18 @@ pub(super) fn plain_name(name: &str) -> String {
 pub(super) fn to_f32(view: &TensorView<'_>) -> Option<Vec<f32>> {
     let data = view.data();
     match view.dtype() {
-        Dtype::F32 => Some(
-            data.as_chunks::<4>()
-                .0
-                .iter()
-                .map(|bytes| f32::from_le_bytes(*bytes))
-                .collect(),
-        ),
+        Dtype::F32 => Some(data.as_chunks::<4>().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect()),
         Dtype::F16 => {
             use half::slice::HalfFloatSliceExt;
-            let halves: Vec<half::f16> = data
-                .as_chunks::<2>()
-                .0
-                .iter()
-                .map(|b| half::f16::from_le_bytes(*b))
-                .collect();
+            let halves: Vec<half::f16> =
+                data.as_chunks::<2>().0.iter().map(|b| half::f16::from_le_bytes(*b)).collect();
             let mut out = vec![0.0; halves.len()];
             halves.convert_to_f32_slice(&mut out);
             Some(out)
         }
-        Dtype::BF16 => Some(
-            data.as_chunks::<2>()
-                .0
-                .iter()
-                .map(|b| half::bf16::from_le_bytes(*b).to_f32())
-                .collect(),
-        ),
+        Dtype::BF16 => {
+            Some(data.as_chunks::<2>().0.iter().map(|b| half::bf16::from_le_bytes(*b).to_f32()).collect())
+        }
         _ => None,
     }
 }
@@ -411,20 +347,10 @@ pub fn to_safetensors(arrays: &BTreeMap<String, Array>, precision: Precision) ->
         let bytes = match precision {
             Precision::Float32 => array.data.iter().flat_map(|v| v.to_le_bytes()).collect(),
             Precision::Float16 => {
-                if let Some(value) = array
-                    .data
-                    .iter()
-                    .find(|v| !half::f16::from_f32(**v).is_finite())
-                {
-                    return Err(model_error(format!(
-                        "weight {name} holds {value}, beyond float16"
-                    )));
+                if let Some(value) = array.data.iter().find(|v| !half::f16::from_f32(**v).is_finite()) {
+                    return Err(model_error(format!("weight {name} holds {value}, beyond float16")));
                 }
-                array
-                    .data
-                    .iter()
-                    .flat_map(|v| half::f16::from_f32(*v).to_le_bytes())
-                    .collect()
+                array.data.iter().flat_map(|v| half::f16::from_f32(*v).to_le_bytes()).collect()
             }
         };
         encoded.push((name, bytes, array));
@@ -434,10 +360,7 @@ pub fn to_safetensors(arrays: &BTreeMap<String, Array>, precision: Precision) ->
         Precision::Float16 => Dtype::F16,
     };
     let internal = |error: safetensors::SafeTensorError| {
-        Error::new(
-            ErrorKind::Internal,
-            format!("weights cannot be written: {error}"),
-        )
+        Error::new(ErrorKind::Internal, format!("weights cannot be written: {error}"))
     };
     let mut views = Vec::with_capacity(encoded.len());
     for (name, bytes, array) in &encoded {
@@ -485,11 +408,7 @@ pub fn write_atomically(path: &Path, data: &[u8]) -> Result<()> {
 /// # Errors
 ///
 /// When a member is missing or a file cannot be written.
-pub fn write(
-    path: &Path,
-    members: &BTreeMap<String, Vec<u8>>,
-    mut manifest: Manifest,
-) -> Result<()> {
+pub fn write(path: &Path, members: &BTreeMap<String, Vec<u8>>, mut manifest: Manifest) -> Result<()> {
     std::fs::create_dir_all(path).map_err(|error| Error::io(path, error))?;
     manifest.files.clear();
     for name in MEMBERS {

@@ -20,8 +20,8 @@ use serde_json::Value;
 
 use super::ModelConfig;
 use super::folder::{
-    BASE, CONFIG, Files, MANIFEST, MEMBERS, Precision, TOKENISER, WEIGHTS, model_error, plain_name,
-    sha256, to_f32, to_json, to_safetensors, write_atomically,
+    BASE, CONFIG, Files, MANIFEST, MEMBERS, Precision, TOKENISER, WEIGHTS, model_error, plain_name, sha256,
+    to_f32, to_json, to_safetensors, write_atomically,
 };
 use crate::error::{Error, ErrorKind, Result};
 use crate::nn::encoder::{self, EncoderConfig};
@@ -35,8 +35,7 @@ const PARTS: [&str; 3] = [CONFIG, TOKENISER, WEIGHTS];
 pub const BASE_SCHEMA: &str = "throughline.base/1";
 
 /// How a source may be written, for messages.
-const FORMS: &str =
-    "name a wheel (FILE.whl), a folder, or a hub repository (hub:ORGANISATION/NAME@REVISION)";
+const FORMS: &str = "name a wheel (FILE.whl), a folder, or a hub repository (hub:ORGANISATION/NAME@REVISION)";
 
 /// Where a base model comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -69,9 +68,7 @@ impl Source {
         if path.is_dir() {
             return Ok(Self::Folder(path));
         }
-        let wheel = path
-            .extension()
-            .is_some_and(|extension| extension.eq_ignore_ascii_case("whl"));
+        let wheel = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("whl"));
         if wheel {
             return Ok(Self::Wheel(path));
         }
@@ -109,9 +106,7 @@ impl Source {
         // and a few marks, and never climbs.
         let plain = |part: &str| {
             part.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '_')
-                && part
-                    .chars()
-                    .all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'))
+                && part.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'))
                 && !part.contains("..")
         };
         let two = repo.split('/').count() == 2;
@@ -121,10 +116,7 @@ impl Source {
         if !revision.split('/').all(plain) {
             return Err(bad(format!("`{revision}` is no revision")));
         }
-        Ok(Self::Hub {
-            repo: repo.to_owned(),
-            revision: revision.to_owned(),
-        })
+        Ok(Self::Hub { repo: repo.to_owned(), revision: revision.to_owned() })
     }
 
     /// The sort of source: `wheel`, `folder` or `hub`.
@@ -140,16 +132,13 @@ impl Source {
     /// path: the file name of a wheel, the last component of a folder,
     /// `org/name@revision` of a repository.
     pub fn name(&self) -> String {
-        let last = |path: &Path| {
-            path.file_name()
-                .map(|name| name.to_string_lossy().into_owned())
-        };
+        let last = |path: &Path| path.file_name().map(|name| name.to_string_lossy().into_owned());
         match self {
             Self::Wheel(path) => last(path).unwrap_or_else(|| "unnamed".into()),
             // `.` and `..` have no last component of their own.
-            Self::Folder(path) => last(path)
-                .or_else(|| last(&path.canonicalize().ok()?))
-                .unwrap_or_else(|| "unnamed".into()),
+            Self::Folder(path) => {
+                last(path).or_else(|| last(&path.canonicalize().ok()?)).unwrap_or_else(|| "unnamed".into())
+            }
             Self::Hub { repo, revision } => format!("{repo}@{revision}"),
         }
     }
@@ -199,11 +188,7 @@ struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self {
-            weights: 2 << 30,
-            tokeniser: 64 << 20,
-            other: 16 << 20,
-        }
+        Self { weights: 2 << 30, tokeniser: 64 << 20, other: 16 << 20 }
     }
 }
 
@@ -273,9 +258,7 @@ impl Base {
         for name in PARTS {
             let got = sha256(files.get(name)?);
             let Some(expected) = base.files.get(name) else {
-                return Err(model_error(format!(
-                    "{origin}: {BASE} does not name {name}"
-                )));
+                return Err(model_error(format!("{origin}: {BASE} does not name {name}")));
             };
             if got != *expected {
                 return Err(model_error(format!(
@@ -343,18 +326,11 @@ fn import_within(source: &Source, out: &Path, force: bool, limits: &Limits) -> R
         read.insert(name.to_owned(), sha256(data));
     }
     let sums = |members: &BTreeMap<&str, Vec<u8>>| {
-        members
-            .iter()
-            .map(|(name, data)| ((*name).to_owned(), sha256(data)))
-            .collect()
+        members.iter().map(|(name, data)| ((*name).to_owned(), sha256(data))).collect()
     };
     let base = Base {
         schema: BASE_SCHEMA.into(),
-        source: BaseSource {
-            kind: source.kind().into(),
-            name: source.name(),
-            files: read,
-        },
+        source: BaseSource { kind: source.kind().into(), name: source.name(), files: read },
         parameters: model.weights.values().map(|w| w.data.len() as u64).sum(),
         files: sums(&members),
     };
@@ -386,13 +362,7 @@ impl BaseModel {
         let (encoder, config) = check_config(files, &mut cleared)?;
         let tokeniser = check_tokeniser(files, &encoder, &mut cleared)?;
         let (weights, dropped) = check_weights(files, &encoder)?;
-        Ok(Self {
-            config,
-            tokeniser,
-            weights,
-            dropped,
-            cleared,
-        })
+        Ok(Self { config, tokeniser, weights, dropped, cleared })
     }
 }
 
@@ -423,9 +393,7 @@ fn check_config(files: &Files, cleared: &mut Vec<String>) -> Result<(EncoderConf
             return Err(bad(format!("config: {key} must be false, not true")));
         }
     }
-    let own = value
-        .as_object_mut()
-        .and_then(|object| object.remove("throughline"));
+    let own = value.as_object_mut().and_then(|object| object.remove("throughline"));
     let bytes = if own.is_some() {
         cleared.push("heads in config.json".into());
         to_json(&value)?.into_bytes()
@@ -436,14 +404,9 @@ fn check_config(files: &Files, cleared: &mut Vec<String>) -> Result<(EncoderConf
 }
 
 /// The bytes of `tokenizer.json` to be written.
-fn check_tokeniser(
-    files: &Files,
-    encoder: &EncoderConfig,
-    cleared: &mut Vec<String>,
-) -> Result<Vec<u8>> {
+fn check_tokeniser(files: &Files, encoder: &EncoderConfig, cleared: &mut Vec<String>) -> Result<Vec<u8>> {
     let bad = |what: String| model_error(format!("{}: {what}", files.origin()));
-    let tokeniser =
-        Tokeniser::from_json(files.get(TOKENISER)?).map_err(|error| bad(error.to_string()))?;
+    let tokeniser = Tokeniser::from_json(files.get(TOKENISER)?).map_err(|error| bad(error.to_string()))?;
     let (highest, rows) = (tokeniser.highest_id(), encoder.vocab_size);
     if highest as usize >= rows {
         return Err(bad(format!(
@@ -460,10 +423,7 @@ fn check_tokeniser(
 }
 
 /// The encoder's weights by their plain names, and the names of all others.
-fn check_weights(
-    files: &Files,
-    encoder: &EncoderConfig,
-) -> Result<(BTreeMap<String, Array>, Vec<String>)> {
+fn check_weights(files: &Files, encoder: &EncoderConfig) -> Result<(BTreeMap<String, Array>, Vec<String>)> {
     let bad = |what: String| model_error(format!("{}: {WEIGHTS}: {what}", files.origin()));
     let tensors = SafeTensors::deserialize(files.get(WEIGHTS)?)
         .map_err(|error| bad(format!("not a safetensors file: {error}")))?;
@@ -472,17 +432,12 @@ fn check_weights(
     // They come in the order of a hash table.
     tensors.sort_by(|(a, _), (b, _)| a.cmp(b));
     for (name, view) in tensors {
-        held.entry(plain_name(&name))
-            .or_default()
-            .push((name, view));
+        held.entry(plain_name(&name)).or_default().push((name, view));
     }
 
     let layout = encoder::layout(encoder);
-    let absent: Vec<&str> = layout
-        .iter()
-        .map(|weight| weight.name.as_str())
-        .filter(|name| !held.contains_key(*name))
-        .collect();
+    let absent: Vec<&str> =
+        layout.iter().map(|weight| weight.name.as_str()).filter(|name| !held.contains_key(*name)).collect();
     if !absent.is_empty() {
         let error = bad(format!(
             "{} of the {} weights that config.json asks for are missing: {}",
@@ -508,18 +463,11 @@ fn check_weights(
             return Err(bad(format!("`{twin}` and `{name}` are the same weight")));
         }
         if view.shape() != weight.shape {
-            misfits.push(format!(
-                "{name} is {:?}, not {:?}",
-                view.shape(),
-                weight.shape
-            ));
+            misfits.push(format!("{name} is {:?}, not {:?}", view.shape(), weight.shape));
             continue;
         }
         let Some(data) = to_f32(&view) else {
-            return Err(bad(format!(
-                "{name} is of type {:?}: F32, F16 and BF16 are read",
-                view.dtype()
-            )));
+            return Err(bad(format!("{name} is of type {:?}: F32, F16 and BF16 are read", view.dtype())));
         };
         if let Some(value) = data.iter().find(|value| !value.is_finite()) {
             return Err(bad(format!("{name} holds {value}, which is no weight")));
@@ -650,9 +598,7 @@ impl Staging {
             match std::fs::create_dir(&path) {
                 Ok(()) => return Ok(Self(path)),
                 // Another import of this process, or what a killed one left.
-                Err(error)
-                    if error.kind() == std::io::ErrorKind::AlreadyExists && number < 1000 =>
-                {
+                Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists && number < 1000 => {
                     number += 1;
                 }
                 Err(error) => return Err(Error::io(&path, error)),

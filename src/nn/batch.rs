@@ -31,10 +31,7 @@ pub struct Window {
 pub fn windows(n: usize, capacity: usize, overlap: usize) -> Vec<Window> {
     let capacity = capacity.max(1);
     if n <= capacity {
-        return vec![Window {
-            tokens: 0..n,
-            keep: 0..n,
-        }];
+        return vec![Window { tokens: 0..n, keep: 0..n }];
     }
     let step = capacity.saturating_sub(overlap).max(1);
     let mut starts: Vec<usize> = (0..n - capacity).step_by(step).collect();
@@ -49,10 +46,7 @@ pub fn windows(n: usize, capacity: usize, overlap: usize) -> Vec<Window> {
             Some(&next) => next + (end - next) / 2,
             None => n,
         };
-        result.push(Window {
-            tokens: start..end,
-            keep: keep_start..keep_end,
-        });
+        result.push(Window { tokens: start..end, keep: keep_start..keep_end });
     }
     result
 }
@@ -114,20 +108,14 @@ impl Batch {
         };
         let (mut window_rows, mut text_rows) = (Vec::new(), Vec::new());
         for text in texts {
-            assert_eq!(
-                text.features.len(),
-                text.ids.len() * f,
-                "features of each token"
-            );
+            assert_eq!(text.features.len(), text.ids.len() * f, "features of each token");
             let plan = windows(text.ids.len(), shape.positions - 2, shape.overlap);
             let last = plan.len() - 1;
             for (i, window) in plan.iter().enumerate() {
                 let first_row = batch.ids.len() as u32;
                 let rows = window.tokens.len() + 2;
                 batch.ids.push(shape.cls);
-                batch
-                    .ids
-                    .extend_from_slice(&text.ids[window.tokens.clone()]);
+                batch.ids.extend_from_slice(&text.ids[window.tokens.clone()]);
                 batch.ids.push(shape.sep);
                 batch.positions.extend(0..rows as u32);
                 window_rows.push(rows);
@@ -135,12 +123,7 @@ impl Batch {
                     batch.rows.push(first_row);
                 }
                 let offset = window.tokens.start;
-                batch.rows.extend(
-                    window
-                        .keep
-                        .clone()
-                        .map(|token| first_row + 1 + (token - offset) as u32),
-                );
+                batch.rows.extend(window.keep.clone().map(|token| first_row + 1 + (token - offset) as u32));
                 if i == last {
                     batch.rows.push(first_row + rows as u32 - 1);
                 }
@@ -191,13 +174,7 @@ mod tests {
 
     use super::*;
 
-    const SHAPE: BatchShape = BatchShape {
-        cls: 101,
-        sep: 102,
-        positions: 10,
-        overlap: 3,
-        features: 1,
-    };
+    const SHAPE: BatchShape = BatchShape { cls: 101, sep: 102, positions: 10, overlap: 3, features: 1 };
 
     proptest! {
         #[test]
@@ -237,38 +214,14 @@ mod tests {
 
     #[test]
     fn a_short_text_is_one_window() {
-        assert_eq!(
-            windows(5, 8, 3),
-            vec![Window {
-                tokens: 0..5,
-                keep: 0..5
-            }]
-        );
-        assert_eq!(
-            windows(0, 8, 3),
-            vec![Window {
-                tokens: 0..0,
-                keep: 0..0
-            }]
-        );
+        assert_eq!(windows(5, 8, 3), vec![Window { tokens: 0..5, keep: 0..5 }]);
+        assert_eq!(windows(0, 8, 3), vec![Window { tokens: 0..0, keep: 0..0 }]);
     }
 
     #[test]
     fn overlapping_tokens_are_kept_far_from_borders() {
         let plan = windows(12, 8, 4);
-        assert_eq!(
-            plan[0],
-            Window {
-                tokens: 0..8,
-                keep: 0..6
-            }
-        );
-        assert_eq!(
-            plan[1],
-            Window {
-                tokens: 4..12,
-                keep: 6..12
-            }
-        );
+        assert_eq!(plan[0], Window { tokens: 0..8, keep: 0..6 });
+        assert_eq!(plan[1], Window { tokens: 4..12, keep: 6..12 });
     }
 }

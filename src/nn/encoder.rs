@@ -61,23 +61,14 @@ impl EncoderConfig {
     /// When the family or activation is unknown, or sizes do not fit.
     pub fn check(&self) -> Result<()> {
         if self.model_type != "bert" {
-            bail!(
-                "config: model_type must be `bert`, not `{}`",
-                self.model_type
-            );
+            bail!("config: model_type must be `bert`, not `{}`", self.model_type);
         }
         if self.hidden_act != "gelu" {
-            bail!(
-                "config: hidden_act must be `gelu` (the exact form), not `{}`",
-                self.hidden_act
-            );
+            bail!("config: hidden_act must be `gelu` (the exact form), not `{}`", self.hidden_act);
         }
         let heads = self.num_attention_heads;
         if heads == 0 || self.hidden_size == 0 || !self.hidden_size.is_multiple_of(heads) {
-            bail!(
-                "config: {heads} heads do not divide the width {}",
-                self.hidden_size
-            );
+            bail!("config: {heads} heads do not divide the width {}", self.hidden_size);
         }
         if self.max_position_embeddings < 8 || self.vocab_size == 0 || self.type_vocab_size == 0 {
             bail!("config: vocabulary, positions and types must not be empty");
@@ -89,11 +80,7 @@ impl EncoderConfig {
             ("hidden_size", self.hidden_size, 1 << 16),
             ("num_hidden_layers", self.num_hidden_layers, 1 << 10),
             ("intermediate_size", self.intermediate_size, 1 << 18),
-            (
-                "max_position_embeddings",
-                self.max_position_embeddings,
-                1 << 20,
-            ),
+            ("max_position_embeddings", self.max_position_embeddings, 1 << 20),
             ("type_vocab_size", self.type_vocab_size, 1 << 16),
         ] {
             if size > most {
@@ -102,20 +89,14 @@ impl EncoderConfig {
         }
         for (key, p) in [
             ("hidden_dropout_prob", self.hidden_dropout_prob),
-            (
-                "attention_probs_dropout_prob",
-                self.attention_probs_dropout_prob,
-            ),
+            ("attention_probs_dropout_prob", self.attention_probs_dropout_prob),
         ] {
             if !(0.0..1.0).contains(&p) {
                 bail!("config: {key} is {p}, it must be at least 0 and below 1");
             }
         }
         if !(self.layer_norm_eps > 0.0 && self.layer_norm_eps < 1.0) {
-            bail!(
-                "config: layer_norm_eps is {}, it must lie between 0 and 1",
-                self.layer_norm_eps
-            );
+            bail!("config: layer_norm_eps is {}, it must lie between 0 and 1", self.layer_norm_eps);
         }
         Ok(())
     }
@@ -169,25 +150,13 @@ pub fn layout(config: &EncoderConfig) -> Vec<Weight> {
     let (d, f) = (config.hidden_size, config.intermediate_size);
     let mut weights = Vec::new();
     let mut add = |name: String, shape: &[usize], init| {
-        weights.push(Weight {
-            name,
-            shape: shape.to_vec(),
-            init,
-        });
+        weights.push(Weight { name, shape: shape.to_vec(), init });
     };
     // As BERT draws them: normal, standard deviation 0.02.
     let normal = Init::Normal(0.02);
     add(WORD_EMBEDDINGS.into(), &[config.vocab_size, d], normal);
-    add(
-        "embeddings.position_embeddings.weight".into(),
-        &[config.max_position_embeddings, d],
-        normal,
-    );
-    add(
-        "embeddings.token_type_embeddings.weight".into(),
-        &[config.type_vocab_size, d],
-        normal,
-    );
+    add("embeddings.position_embeddings.weight".into(), &[config.max_position_embeddings, d], normal);
+    add("embeddings.token_type_embeddings.weight".into(), &[config.type_vocab_size, d], normal);
     add("embeddings.LayerNorm.weight".into(), &[d], Init::Ones);
     add("embeddings.LayerNorm.bias".into(), &[d], Init::Zeros);
     for layer in 0..config.num_hidden_layers {
@@ -217,11 +186,7 @@ pub fn layout(config: &EncoderConfig) -> Vec<Weight> {
 /// # Errors
 ///
 /// When the configuration is refused or a given weight has another shape.
-pub fn init(
-    config: &EncoderConfig,
-    given: &mut BTreeMap<String, Array>,
-    rng: &mut Rng,
-) -> Result<Params> {
+pub fn init(config: &EncoderConfig, given: &mut BTreeMap<String, Array>, rng: &mut Rng) -> Result<Params> {
     config.check()?;
     let d = config.hidden_size;
     let words = match given.remove(WORD_EMBEDDINGS) {
@@ -233,9 +198,7 @@ pub fn init(
         ),
         None => Array {
             shape: vec![config.vocab_size, d],
-            data: (0..config.vocab_size * d)
-                .map(|_| (rng.normal() * 0.02) as f32)
-                .collect(),
+            data: (0..config.vocab_size * d).map(|_| (rng.normal() * 0.02) as f32).collect(),
         },
     };
     let mut params = Params::new(words)?;
@@ -271,12 +234,9 @@ pub fn forward(
 
     // x = word + position + type 0
     let words = words.index_select(&index(local)?, 0)?; // (n, d)
-    let positions = params
-        .get("embeddings.position_embeddings.weight")?
-        .index_select(&index(&batch.positions)?, 0)?; // (n, d)
-    let types = params
-        .get("embeddings.token_type_embeddings.weight")?
-        .narrow(0, 0, 1)?; // (1, d)
+    let positions =
+        params.get("embeddings.position_embeddings.weight")?.index_select(&index(&batch.positions)?, 0)?; // (n, d)
+    let types = params.get("embeddings.token_type_embeddings.weight")?.narrow(0, 0, 1)?; // (1, d)
     let x = (words + positions)?.broadcast_add(&types)?;
     let x = norm(params, "embeddings.LayerNorm", &x, eps)?;
     let mut x = mode.dropout(&x, p, 0)?;
@@ -287,29 +247,16 @@ pub fn forward(
         let project = |part: &str| linear(params, &format!("{name}.attention.self.{part}"), &x);
         let (q, k, v) = (project("query")?, project("key")?, project("value")?);
         let (dropout, seed) = match mode {
-            Mode::Train { seed } => (
-                config.attention_probs_dropout_prob as f32,
-                mix(seed, &[place + 1]),
-            ),
+            Mode::Train { seed } => (config.attention_probs_dropout_prob as f32, mix(seed, &[place + 1])),
             Mode::Eval => (0.0, 0),
         };
-        let shape = AttentionShape {
-            d,
-            heads: config.num_attention_heads,
-            dropout,
-            seed,
-        };
+        let shape = AttentionShape { d, heads: config.num_attention_heads, dropout, seed };
         let context = ops::attention(&q, &k, &v, &batch.windows, shape)?; // (n, d)
 
         // x = norm(x + attention)
         let y = linear(params, &format!("{name}.attention.output.dense"), &context)?;
         let y = mode.dropout(&y, p, place + 2)?;
-        x = norm(
-            params,
-            &format!("{name}.attention.output.LayerNorm"),
-            &(x + y)?,
-            eps,
-        )?;
+        x = norm(params, &format!("{name}.attention.output.LayerNorm"), &(x + y)?, eps)?;
 
         // x = norm(x + feed-forward)
         let y = linear(params, &format!("{name}.intermediate.dense"), &x)?; // (n, f)

@@ -117,13 +117,7 @@ pub fn init(
             "evidence" | "attend" | "pool_score" => 0.02,
             _ => (1.0 / k as f64).sqrt(),
         };
-        params.add(
-            &format!("heads.{name}.weight"),
-            &[o, k],
-            given,
-            Init::Normal(std),
-            rng,
-        )?;
+        params.add(&format!("heads.{name}.weight"), &[o, k], given, Init::Normal(std), rng)?;
         // A token is rarely evidence and an indicator rarely there: begin so.
         let bias = match name {
             "evidence" => Init::Constant(-4.0),
@@ -133,13 +127,7 @@ pub fn init(
         };
         params.add(&format!("heads.{name}.bias"), &[o], given, bias, rng)?;
     }
-    params.add(
-        "heads.evidence_gain",
-        &[2 * i],
-        given,
-        Init::Constant(0.5),
-        rng,
-    )
+    params.add("heads.evidence_gain", &[2 * i], given, Init::Constant(0.5), rng)
 }
 
 /// Reads hidden states (encoder rows, d) into the heads' answers.
@@ -175,10 +163,7 @@ pub fn forward(
     let attended = ops::segment_attend(&head("attend", &t)?, &values, texts)?; // (b, 2i)
     let (b, _) = attended.dims2()?;
     // Pairs beside each other become all found, then all denied.
-    let attended = attended
-        .reshape((b, i, 2))?
-        .transpose(1, 2)?
-        .reshape((b, 2 * i))?;
+    let attended = attended.reshape((b, i, 2))?.transpose(1, 2)?.reshape((b, 2 * i))?;
 
     // Texts: mean and attention pools.
     let mean = ops::segment_mean(&x, texts)?; // (b, d)
@@ -198,11 +183,7 @@ pub fn forward(
     let text = mode.dropout(&text, dropout, 1002)?; // (b, text width)
 
     // Entities see letter case and digits, which the encoder does not.
-    let features = Tensor::from_slice(
-        &batch.features,
-        (batch.rows.len(), batch.feature_count),
-        device,
-    )?;
+    let features = Tensor::from_slice(&batch.features, (batch.rows.len(), batch.feature_count), device)?;
     let entity = Tensor::cat(&[&mode.dropout(&x, dropout, 1003)?, &features], 1)?;
     let entity = ops::gelu(&head("entity", &entity)?)?; // (n, entity width)
 

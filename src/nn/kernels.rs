@@ -56,13 +56,7 @@ impl<'a> View<'a> {
             "matrix ({rows}, {cols}) with rows {row_step} apart needs more than {} values",
             data.len()
         );
-        Self {
-            data,
-            rows,
-            cols,
-            row_step,
-            col_step: 1,
-        }
+        Self { data, rows, cols, row_step, col_step: 1 }
     }
 
     /// A dense row-major `(rows, cols)` matrix.
@@ -72,13 +66,7 @@ impl<'a> View<'a> {
 
     /// The transpose, without moving anything.
     pub fn t(self) -> Self {
-        Self {
-            rows: self.cols,
-            cols: self.rows,
-            row_step: self.col_step,
-            col_step: self.row_step,
-            ..self
-        }
+        Self { rows: self.cols, cols: self.rows, row_step: self.col_step, col_step: self.row_step, ..self }
     }
 }
 
@@ -111,10 +99,7 @@ pub fn matmul(
     if m == 0 || n == 0 {
         return;
     }
-    assert!(
-        (m - 1) * out_row_step + n <= out.len(),
-        "output of a matrix product is too short"
-    );
+    assert!((m - 1) * out_row_step + n <= out.len(), "output of a matrix product is too short");
     let parallelism = match threads {
         Threads::One => gemm::Parallelism::None,
         Threads::All => gemm::Parallelism::Rayon(0),
@@ -154,15 +139,7 @@ pub fn linear(x: &[f32], w: &[f32], b: &[f32], n: usize, k: usize, o: usize) -> 
     for _ in 0..n {
         out.extend_from_slice(b);
     }
-    matmul(
-        &mut out,
-        o,
-        true,
-        View::new(x, n, k),
-        View::new(w, o, k).t(),
-        1.0,
-        Threads::All,
-    );
+    matmul(&mut out, o, true, View::new(x, n, k), View::new(w, o, k).t(), 1.0, Threads::All);
     out
 }
 
@@ -175,25 +152,9 @@ pub fn linear_backward(
     (n, k, o): (usize, usize, usize),
 ) -> (Vec<f32>, Vec<f32>, Vec<f32>) {
     let mut dx = vec![0.0; n * k];
-    matmul(
-        &mut dx,
-        k,
-        false,
-        View::new(dy, n, o),
-        View::new(w, o, k),
-        1.0,
-        Threads::All,
-    );
+    matmul(&mut dx, k, false, View::new(dy, n, o), View::new(w, o, k), 1.0, Threads::All);
     let mut dw = vec![0.0; o * k];
-    matmul(
-        &mut dw,
-        k,
-        false,
-        View::new(dy, n, o).t(),
-        View::new(x, n, k),
-        1.0,
-        Threads::All,
-    );
+    matmul(&mut dw, k, false, View::new(dy, n, o).t(), View::new(x, n, k), 1.0, Threads::All);
     (dx, dw, column_sums(dy, o))
 }
 
@@ -262,12 +223,7 @@ fn lane_dot(a: &[f32], b: &[f32]) -> f32 {
             *lane += a * b;
         }
     }
-    let rest: f32 = a
-        .remainder()
-        .iter()
-        .zip(b.remainder())
-        .map(|(a, b)| a * b)
-        .sum();
+    let rest: f32 = a.remainder().iter().zip(b.remainder()).map(|(a, b)| a * b).sum();
     lanes.iter().sum::<f32>() + rest
 }
 
@@ -276,18 +232,16 @@ fn lane_dot(a: &[f32], b: &[f32]) -> f32 {
 pub fn layer_norm(x: &[f32], w: &[f32], b: &[f32], eps: f32) -> Vec<f32> {
     let d = w.len();
     let mut out = vec![0.0; x.len()];
-    out.par_chunks_mut(ROWS_PER_TASK * d)
-        .zip(x.par_chunks(ROWS_PER_TASK * d))
-        .for_each(|(out, x)| {
-            vectorised(|| {
-                for (out, row) in out.chunks_exact_mut(d).zip(x.chunks_exact(d)) {
-                    let (mean, rstd) = row_moments(row, eps);
-                    for i in 0..d {
-                        out[i] = (row[i] - mean) * rstd * w[i] + b[i];
-                    }
+    out.par_chunks_mut(ROWS_PER_TASK * d).zip(x.par_chunks(ROWS_PER_TASK * d)).for_each(|(out, x)| {
+        vectorised(|| {
+            for (out, row) in out.chunks_exact_mut(d).zip(x.chunks_exact(d)) {
+                let (mean, rstd) = row_moments(row, eps);
+                for i in 0..d {
+                    out[i] = (row[i] - mean) * rstd * w[i] + b[i];
                 }
-            });
+            }
         });
+    });
     out
 }
 
@@ -295,28 +249,18 @@ pub fn layer_norm(x: &[f32], w: &[f32], b: &[f32], eps: f32) -> Vec<f32> {
 ///
 /// With `x̂ = (x − mean) · rstd` and `g = dy · w`:
 /// `dx = rstd · (g − mean(g) − x̂ · mean(g · x̂))`, `dw = Σ dy · x̂`, `db = Σ dy`.
-pub fn layer_norm_backward(
-    x: &[f32],
-    w: &[f32],
-    dy: &[f32],
-    eps: f32,
-) -> (Vec<f32>, Vec<f32>, Vec<f32>) {
+pub fn layer_norm_backward(x: &[f32], w: &[f32], dy: &[f32], eps: f32) -> (Vec<f32>, Vec<f32>, Vec<f32>) {
     let d = w.len();
     let mut dx = vec![0.0; x.len()];
     let partial: Vec<(Vec<f32>, Vec<f32>)> = dx
         .par_chunks_mut(ROWS_PER_TASK * d)
-        .zip(
-            x.par_chunks(ROWS_PER_TASK * d)
-                .zip(dy.par_chunks(ROWS_PER_TASK * d)),
-        )
+        .zip(x.par_chunks(ROWS_PER_TASK * d).zip(dy.par_chunks(ROWS_PER_TASK * d)))
         .map(|(dx, (x, dy))| {
             vectorised(|| {
                 let (mut dw, mut db) = (vec![0.0; d], vec![0.0; d]);
                 let mut normal = vec![0.0; d];
                 let mut g = vec![0.0; d];
-                let rows = dx
-                    .chunks_exact_mut(d)
-                    .zip(x.chunks_exact(d).zip(dy.chunks_exact(d)));
+                let rows = dx.chunks_exact_mut(d).zip(x.chunks_exact(d).zip(dy.chunks_exact(d)));
                 for (dx, (x, dy)) in rows {
                     let (mean, rstd) = row_moments(x, eps);
                     for i in 0..d {
@@ -360,11 +304,7 @@ pub fn exp(x: f32) -> f32 {
     let p = p * r + 0.5;
     let p = p * r + 1.0;
     let p = p * r + 1.0;
-    let exponent = shifted
-        .to_bits()
-        .wrapping_sub(ROUND.to_bits())
-        .wrapping_add(127)
-        << 23;
+    let exponent = shifted.to_bits().wrapping_sub(ROUND.to_bits()).wrapping_add(127) << 23;
     let value = p * f32::from_bits(exponent);
     if x < -87.3 { 0.0 } else { value }
 }
@@ -391,15 +331,13 @@ fn normal_distribution(x: f32) -> (f32, f32) {
 /// Exact GELU, `x Φ(x)` (Hendrycks and Gimpel 2016), not its tanh form.
 pub fn gelu(x: &[f32]) -> Vec<f32> {
     let mut out = vec![0.0; x.len()];
-    out.par_chunks_mut(ELEMENTS_PER_TASK)
-        .zip(x.par_chunks(ELEMENTS_PER_TASK))
-        .for_each(|(out, x)| {
-            vectorised(|| {
-                for (out, &x) in out.iter_mut().zip(x) {
-                    *out = x * normal_distribution(x).0;
-                }
-            });
+    out.par_chunks_mut(ELEMENTS_PER_TASK).zip(x.par_chunks(ELEMENTS_PER_TASK)).for_each(|(out, x)| {
+        vectorised(|| {
+            for (out, &x) in out.iter_mut().zip(x) {
+                *out = x * normal_distribution(x).0;
+            }
         });
+    });
     out
 }
 
@@ -407,10 +345,7 @@ pub fn gelu(x: &[f32]) -> Vec<f32> {
 pub fn gelu_backward(x: &[f32], dy: &[f32]) -> Vec<f32> {
     let mut dx = vec![0.0; x.len()];
     dx.par_chunks_mut(ELEMENTS_PER_TASK)
-        .zip(
-            x.par_chunks(ELEMENTS_PER_TASK)
-                .zip(dy.par_chunks(ELEMENTS_PER_TASK)),
-        )
+        .zip(x.par_chunks(ELEMENTS_PER_TASK).zip(dy.par_chunks(ELEMENTS_PER_TASK)))
         .for_each(|(dx, (x, dy))| {
             vectorised(|| {
                 for ((dx, &x), &dy) in dx.iter_mut().zip(x).zip(dy) {
@@ -450,13 +385,12 @@ pub fn softmax_rows_in_place(x: &mut [f32], width: usize) {
 /// `seed` and index, so that applying it to a gradient is its own backward.
 pub fn dropout(x: &[f32], p: f32, seed: u64) -> Vec<f32> {
     let mut out = vec![0.0; x.len()];
-    out.par_chunks_mut(ELEMENTS_PER_TASK)
-        .zip(x.par_chunks(ELEMENTS_PER_TASK))
-        .enumerate()
-        .for_each(|(task, (out, x))| {
+    out.par_chunks_mut(ELEMENTS_PER_TASK).zip(x.par_chunks(ELEMENTS_PER_TASK)).enumerate().for_each(
+        |(task, (out, x))| {
             out.copy_from_slice(x);
             dropout_in_place(out, p, seed, task * ELEMENTS_PER_TASK);
-        });
+        },
+    );
     out
 }
 
@@ -513,21 +447,12 @@ fn starts(lengths: &[usize]) -> Vec<usize> {
 /// attend to the rows of their own segment and to no others, so no padding
 /// exists. `q`, `k`, `v` are (n, d); `lengths` are the segments' rows, adding
 /// up to n. Returns (n, d).
-pub fn attention(
-    q: &[f32],
-    k: &[f32],
-    v: &[f32],
-    lengths: &[usize],
-    shape: AttentionShape,
-) -> Vec<f32> {
+pub fn attention(q: &[f32], k: &[f32], v: &[f32], lengths: &[usize], shape: AttentionShape) -> Vec<f32> {
     let AttentionShape { d, heads, .. } = shape;
     let e = d / heads;
     let mut out = vec![0.0; q.len()];
-    let tasks: Vec<_> = split_segments(&mut out, lengths, d)
-        .into_iter()
-        .zip(starts(lengths))
-        .enumerate()
-        .collect();
+    let tasks: Vec<_> =
+        split_segments(&mut out, lengths, d).into_iter().zip(starts(lengths)).enumerate().collect();
     tasks.into_par_iter().for_each(|(segment, (out, start))| {
         let t = out.len() / d;
         let rows = start * d..(start + t) * d;
@@ -544,15 +469,7 @@ pub fn attention(
                 dropout_in_place(&mut weights, shape.dropout, seed, 0);
             }
             let v = View::strided(&v[at..], t, e, d);
-            matmul(
-                &mut out[at..],
-                d,
-                false,
-                View::new(&weights, t, t),
-                v,
-                1.0,
-                Threads::One,
-            );
+            matmul(&mut out[at..], d, false, View::new(&weights, t, t), v, 1.0, Threads::One);
         }
     });
     out
@@ -589,62 +506,49 @@ pub fn attention_backward(
         .zip(starts(lengths))
         .enumerate()
         .collect();
-    tasks
-        .into_par_iter()
-        .for_each(|(segment, (((dq, dk), dv), start))| {
-            let t = dq.len() / d;
-            if t == 0 {
-                return;
-            }
-            let rows = start * d..(start + t) * d;
-            let (q, k, v) = (&q[rows.clone()], &k[rows.clone()], &v[rows.clone()]);
-            let d_out = &d_out[rows];
-            let mut weights = vec![0.0; t * t];
-            let mut d_weights = vec![0.0; t * t];
-            let mut dropped = Vec::new();
-            for head in 0..heads {
-                let at = head * e;
-                let seed = crate::rng::mix(shape.seed, &[segment as u64, head as u64]);
-                attention_weights(&mut weights, &q[at..], &k[at..], t, e, d);
-                let d_out = View::strided(&d_out[at..], t, e, d);
-                let v = View::strided(&v[at..], t, e, d);
-                matmul(&mut d_weights, t, false, d_out, v.t(), 1.0, Threads::One);
-                let used = if shape.dropout > 0.0 {
-                    dropped.clear();
-                    dropped.extend_from_slice(&weights);
-                    dropout_in_place(&mut dropped, shape.dropout, seed, 0);
-                    dropout_in_place(&mut d_weights, shape.dropout, seed, 0);
-                    &dropped
-                } else {
-                    &weights
-                };
-                matmul(
-                    &mut dv[at..],
-                    d,
-                    false,
-                    View::new(used, t, t).t(),
-                    d_out,
-                    1.0,
-                    Threads::One,
-                );
-                vectorised(|| {
-                    let rows = d_weights.chunks_exact_mut(t).zip(weights.chunks_exact(t));
-                    for (dp, p) in rows {
-                        let dot = lane_dot(dp, p);
-                        for (dp, p) in dp.iter_mut().zip(p) {
-                            *dp = p * (*dp - dot);
-                        }
+    tasks.into_par_iter().for_each(|(segment, (((dq, dk), dv), start))| {
+        let t = dq.len() / d;
+        if t == 0 {
+            return;
+        }
+        let rows = start * d..(start + t) * d;
+        let (q, k, v) = (&q[rows.clone()], &k[rows.clone()], &v[rows.clone()]);
+        let d_out = &d_out[rows];
+        let mut weights = vec![0.0; t * t];
+        let mut d_weights = vec![0.0; t * t];
+        let mut dropped = Vec::new();
+        for head in 0..heads {
+            let at = head * e;
+            let seed = crate::rng::mix(shape.seed, &[segment as u64, head as u64]);
+            attention_weights(&mut weights, &q[at..], &k[at..], t, e, d);
+            let d_out = View::strided(&d_out[at..], t, e, d);
+            let v = View::strided(&v[at..], t, e, d);
+            matmul(&mut d_weights, t, false, d_out, v.t(), 1.0, Threads::One);
+            let used = if shape.dropout > 0.0 {
+                dropped.clear();
+                dropped.extend_from_slice(&weights);
+                dropout_in_place(&mut dropped, shape.dropout, seed, 0);
+                dropout_in_place(&mut d_weights, shape.dropout, seed, 0);
+                &dropped
+            } else {
+                &weights
+            };
+            matmul(&mut dv[at..], d, false, View::new(used, t, t).t(), d_out, 1.0, Threads::One);
+            vectorised(|| {
+                let rows = d_weights.chunks_exact_mut(t).zip(weights.chunks_exact(t));
+                for (dp, p) in rows {
+                    let dot = lane_dot(dp, p);
+                    for (dp, p) in dp.iter_mut().zip(p) {
+                        *dp = p * (*dp - dot);
                     }
-                });
-                let ds = View::new(&d_weights, t, t);
-                let (q, k) = (
-                    View::strided(&q[at..], t, e, d),
-                    View::strided(&k[at..], t, e, d),
-                );
-                matmul(&mut dq[at..], d, false, ds, k, scale, Threads::One);
-                matmul(&mut dk[at..], d, false, ds.t(), q, scale, Threads::One);
-            }
-        });
+                }
+            });
+            let ds = View::new(&d_weights, t, t);
+            let (q, k) = (View::strided(&q[at..], t, e, d), View::strided(&k[at..], t, e, d));
+            matmul(&mut dq[at..], d, false, ds, k, scale, Threads::One);
+            matmul(&mut dk[at..], d, false, ds.t(), q, scale, Threads::One);
+        }
+    });
     (dq, dk, dv)
 }
 
@@ -661,10 +565,7 @@ mod tests {
     fn assert_close(got: &[f32], want: &[f32], tolerance: f32) {
         assert_eq!(got.len(), want.len());
         for (i, (g, w)) in got.iter().zip(want).enumerate() {
-            assert!(
-                (g - w).abs() <= tolerance * (1.0 + w.abs()),
-                "value {i}: got {g}, want {w}"
-            );
+            assert!((g - w).abs() <= tolerance * (1.0 + w.abs()), "value {i}: got {g}, want {w}");
         }
     }
 
@@ -687,8 +588,7 @@ mod tests {
             let mut slow = vec![0.0; n * o];
             for i in 0..n {
                 for j in 0..o {
-                    slow[i * o + j] =
-                        b[j] + (0..k).map(|c| x[i * k + c] * w[j * k + c]).sum::<f32>();
+                    slow[i * o + j] = b[j] + (0..k).map(|c| x[i * k + c] * w[j * k + c]).sum::<f32>();
                 }
             }
             assert_close(&linear(&x, &w, &b, n, k, o), &slow, 1e-5);
@@ -745,12 +645,7 @@ mod tests {
         let lengths = [3, 1, 5];
         let n: usize = lengths.iter().sum();
         let (q, k, v) = (random(n * d, "q"), random(n * d, "k"), random(n * d, "v"));
-        let shape = AttentionShape {
-            d,
-            heads,
-            dropout: 0.0,
-            seed: 0,
-        };
+        let shape = AttentionShape { d, heads, dropout: 0.0, seed: 0 };
         let got = attention(&q, &k, &v, &lengths, shape);
         let mut slow = vec![0.0f32; n * d];
         let e = d / heads;
@@ -759,9 +654,7 @@ mod tests {
             for head in 0..heads {
                 for i in start..start + t {
                     let score = |j: usize| {
-                        (0..e)
-                            .map(|c| q[i * d + head * e + c] * k[j * d + head * e + c])
-                            .sum::<f32>()
+                        (0..e).map(|c| q[i * d + head * e + c] * k[j * d + head * e + c]).sum::<f32>()
                             / (e as f32).sqrt()
                     };
                     let total: f32 = (start..start + t).map(|j| score(j).exp()).sum();

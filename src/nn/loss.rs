@@ -31,11 +31,7 @@ pub fn binary_cross_entropy(
 ) -> Result<Tensor> {
     let n = logits.elem_count();
     if targets.len() != n || weights.len() != n {
-        bail!(
-            "loss: {n} logits, {} targets, {} weights",
-            targets.len(),
-            weights.len()
-        );
+        bail!("loss: {n} logits, {} targets, {} weights", targets.len(), weights.len());
     }
     let norm = norm.max(1e-12);
     ops::loss(logits, "binary-cross-entropy", move |x| {
@@ -60,19 +56,10 @@ pub fn binary_cross_entropy(
 /// # Errors
 ///
 /// When targets or weights do not fit the logits.
-pub fn cross_entropy(
-    logits: &Tensor,
-    targets: Vec<f32>,
-    weights: Vec<f32>,
-    norm: f64,
-) -> Result<Tensor> {
+pub fn cross_entropy(logits: &Tensor, targets: Vec<f32>, weights: Vec<f32>, norm: f64) -> Result<Tensor> {
     let (n, c) = logits.dims2()?;
     if targets.len() != n * c || weights.len() != n {
-        bail!(
-            "loss: logits ({n}, {c}), {} targets, {} weights",
-            targets.len(),
-            weights.len()
-        );
+        bail!("loss: logits ({n}, {c}), {} targets, {} weights", targets.len(), weights.len());
     }
     let norm = norm.max(1e-12);
     ops::loss(logits, "cross-entropy", move |x| {
@@ -86,11 +73,7 @@ pub fn cross_entropy(
             let max = x.iter().copied().fold(f32::NEG_INFINITY, f32::max);
             let sum: f64 = x.iter().map(|&v| f64::from(v - max).exp()).sum();
             let log_sum = sum.ln() + f64::from(max);
-            let dot: f64 = x
-                .iter()
-                .zip(t)
-                .map(|(&x, &t)| f64::from(x) * f64::from(t))
-                .sum();
+            let dot: f64 = x.iter().zip(t).map(|(&x, &t)| f64::from(x) * f64::from(t)).sum();
             let w = f64::from(w);
             total += w * (log_sum - dot);
             for (j, (&x, &t)) in x.iter().zip(t).enumerate() {
@@ -118,17 +101,10 @@ pub fn three_states(
 ) -> Result<Tensor> {
     let n = found.elem_count();
     if states.len() != n || denied.elem_count() != n {
-        bail!(
-            "loss: {n} logits, {} denied, {} states",
-            denied.elem_count(),
-            states.len()
-        );
+        bail!("loss: {n} logits, {} denied, {} states", denied.elem_count(), states.len());
     }
     let zero = found.zeros_like()?.reshape((n, 1))?;
-    let logits = Tensor::cat(
-        &[&zero, &found.reshape((n, 1))?, &denied.reshape((n, 1))?],
-        1,
-    )?;
+    let logits = Tensor::cat(&[&zero, &found.reshape((n, 1))?, &denied.reshape((n, 1))?], 1)?;
     let mut targets = vec![0.0; 3 * n];
     for (row, &state) in states.iter().enumerate() {
         targets[3 * row + usize::from(state.min(2))] = 1.0;
@@ -156,9 +132,8 @@ pub fn supervised_contrastive(
     let mut targets = vec![0.0f32; b * b];
     let mut weights = vec![0.0f32; b];
     for i in 0..b {
-        let partners: Vec<usize> = (0..b)
-            .filter(|&j| j != i && groups[i].is_some() && groups[i] == groups[j])
-            .collect();
+        let partners: Vec<usize> =
+            (0..b).filter(|&j| j != i && groups[i].is_some() && groups[i] == groups[j]).collect();
         for &j in &partners {
             targets[i * b + j] = 1.0 / partners.len() as f32;
         }
@@ -217,17 +192,11 @@ mod tests {
         };
         let groups = [Some(1), Some(1), None];
         let at = |a: f32| {
-            let loss = supervised_contrastive(&vectors(a), &groups, 0.1)
-                .unwrap()
-                .unwrap();
+            let loss = supervised_contrastive(&vectors(a), &groups, 0.1).unwrap().unwrap();
             loss.to_scalar::<f32>().unwrap()
         };
         assert!(at(0.1) < at(1.5));
-        assert!(
-            supervised_contrastive(&vectors(0.1), &[None; 3], 0.1)
-                .unwrap()
-                .is_none()
-        );
+        assert!(supervised_contrastive(&vectors(0.1), &[None; 3], 0.1).unwrap().is_none());
     }
 
     proptest! {

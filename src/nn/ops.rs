@@ -9,8 +9,7 @@
 use std::sync::Arc;
 
 use candle_core::{
-    CpuStorage, CustomOp1, CustomOp2, CustomOp3, DType, Device, Layout, Result, Shape, Storage,
-    Tensor, bail,
+    CpuStorage, CustomOp1, CustomOp2, CustomOp3, DType, Device, Layout, Result, Shape, Storage, Tensor, bail,
 };
 
 use super::kernels::{self, AttentionShape};
@@ -18,10 +17,7 @@ use super::kernels::{self, AttentionShape};
 /// The values of a dense float tensor on the CPU.
 fn values<'a>(storage: &'a CpuStorage, layout: &Layout, op: &str) -> Result<&'a [f32]> {
     let Some((start, end)) = layout.contiguous_offsets() else {
-        bail!(
-            "{op}: the input must be contiguous, its strides are {:?}",
-            layout.stride()
-        )
+        bail!("{op}: the input must be contiguous, its strides are {:?}", layout.stride())
     };
     Ok(&storage.as_slice::<f32>()?[start..end])
 }
@@ -64,10 +60,7 @@ impl CustomOp3 for Linear {
         let (n, k) = l1.shape().dims2()?;
         let (o, k2) = l2.shape().dims2()?;
         if k != k2 || l3.shape().dims1()? != o {
-            bail!(
-                "linear: x ({n}, {k}), w ({o}, {k2}), b {:?} do not fit",
-                l3.shape()
-            );
+            bail!("linear: x ({n}, {k}), w ({o}, {k2}), b {:?} do not fit", l3.shape());
         }
         let x = values(s1, l1, "linear")?;
         let (w, b) = (values(s2, l2, "linear")?, values(s3, l3, "linear")?);
@@ -85,15 +78,9 @@ impl CustomOp3 for Linear {
         let (n, k) = x.dims2()?;
         let o = b.dims1()?;
         let (dx, dw, db) = with_values(x, |x| {
-            with_values(w, |w| {
-                with_values(grad, |dy| kernels::linear_backward(x, w, dy, (n, k, o)))
-            })
+            with_values(w, |w| with_values(grad, |dy| kernels::linear_backward(x, w, dy, (n, k, o))))
         })???;
-        Ok((
-            Some(tensor(dx, (n, k))?),
-            Some(tensor(dw, (o, k))?),
-            Some(tensor(db, o)?),
-        ))
+        Ok((Some(tensor(dx, (n, k))?), Some(tensor(dw, (o, k))?), Some(tensor(db, o)?)))
     }
 }
 
@@ -126,11 +113,7 @@ impl CustomOp3 for LayerNorm {
     ) -> Result<(CpuStorage, Shape)> {
         let (n, d) = l1.shape().dims2()?;
         if l2.shape().dims1()? != d || l3.shape().dims1()? != d {
-            bail!(
-                "layer norm: x ({n}, {d}), w {:?}, b {:?} do not fit",
-                l2.shape(),
-                l3.shape()
-            );
+            bail!("layer norm: x ({n}, {d}), w {:?}, b {:?} do not fit", l2.shape(), l3.shape());
         }
         let x = values(s1, l1, "layer norm")?;
         let (w, b) = (values(s2, l2, "layer norm")?, values(s3, l3, "layer norm")?);
@@ -147,15 +130,9 @@ impl CustomOp3 for LayerNorm {
     ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
         let (n, d) = x.dims2()?;
         let (dx, dw, db) = with_values(x, |x| {
-            with_values(w, |w| {
-                with_values(grad, |dy| kernels::layer_norm_backward(x, w, dy, self.eps))
-            })
+            with_values(w, |w| with_values(grad, |dy| kernels::layer_norm_backward(x, w, dy, self.eps)))
         })???;
-        Ok((
-            Some(tensor(dx, (n, d))?),
-            Some(tensor(dw, d)?),
-            Some(tensor(db, d)?),
-        ))
+        Ok((Some(tensor(dx, (n, d))?), Some(tensor(dw, d)?), Some(tensor(db, d)?)))
     }
 }
 
@@ -165,8 +142,7 @@ impl CustomOp3 for LayerNorm {
 ///
 /// When the shapes do not fit.
 pub fn layer_norm(x: &Tensor, w: &Tensor, b: &Tensor, eps: f64) -> Result<Tensor> {
-    x.contiguous()?
-        .apply_op3(w, b, LayerNorm { eps: eps as f32 })
+    x.contiguous()?.apply_op3(w, b, LayerNorm { eps: eps as f32 })
 }
 
 struct Gelu;
@@ -206,10 +182,7 @@ impl CustomOp1 for Dropout {
     }
 
     fn cpu_fwd(&self, s: &CpuStorage, l: &Layout) -> Result<(CpuStorage, Shape)> {
-        stored(
-            kernels::dropout(values(s, l, "dropout")?, self.p, self.seed),
-            l.shape().clone(),
-        )
+        stored(kernels::dropout(values(s, l, "dropout")?, self.p, self.seed), l.shape().clone())
     }
 
     fn bwd(&self, x: &Tensor, _res: &Tensor, grad: &Tensor) -> Result<Option<Tensor>> {
@@ -256,23 +229,14 @@ impl CustomOp3 for Attention {
         let (n, d) = l1.shape().dims2()?;
         let rows: usize = self.lengths.iter().sum();
         if rows != n || l2.shape() != l1.shape() || l3.shape() != l1.shape() {
-            bail!(
-                "attention: q, k, v {:?} do not fit segments of {rows} rows",
-                l1.shape()
-            );
+            bail!("attention: q, k, v {:?} do not fit segments of {rows} rows", l1.shape());
         }
         if self.shape.heads == 0 || d != self.shape.d || d % self.shape.heads != 0 {
-            bail!(
-                "attention: width {d} does not split into {} heads",
-                self.shape.heads
-            );
+            bail!("attention: width {d} does not split into {} heads", self.shape.heads);
         }
         let (q, k) = (values(s1, l1, "attention")?, values(s2, l2, "attention")?);
         let v = values(s3, l3, "attention")?;
-        stored(
-            kernels::attention(q, k, v, &self.lengths, self.shape),
-            (n, d),
-        )
+        stored(kernels::attention(q, k, v, &self.lengths, self.shape), (n, d))
     }
 
     fn bwd(
@@ -293,11 +257,7 @@ impl CustomOp3 for Attention {
                 })
             })
         })????;
-        Ok((
-            Some(tensor(dq, shape)?),
-            Some(tensor(dk, shape)?),
-            Some(tensor(dv, shape)?),
-        ))
+        Ok((Some(tensor(dq, shape)?), Some(tensor(dk, shape)?), Some(tensor(dv, shape)?)))
     }
 }
 
@@ -314,12 +274,8 @@ pub fn attention(
     lengths: &Arc<[usize]>,
     shape: AttentionShape,
 ) -> Result<Tensor> {
-    let op = Attention {
-        lengths: Arc::clone(lengths),
-        shape,
-    };
-    q.contiguous()?
-        .apply_op3(&k.contiguous()?, &v.contiguous()?, op)
+    let op = Attention { lengths: Arc::clone(lengths), shape };
+    q.contiguous()?.apply_op3(&k.contiguous()?, &v.contiguous()?, op)
 }
 
 fn check_rows(op: &str, lengths: &[usize], n: usize) -> Result<()> {
@@ -389,9 +345,7 @@ impl CustomOp1 for SegmentMean {
 ///
 /// When the lengths do not add up to n.
 pub fn segment_mean(x: &Tensor, lengths: &Arc<[usize]>) -> Result<Tensor> {
-    x.contiguous()?.apply_op1(SegmentMean {
-        lengths: Arc::clone(lengths),
-    })
+    x.contiguous()?.apply_op1(SegmentMean { lengths: Arc::clone(lengths) })
 }
 
 /// `Σ_t softmax_t(score[t, c]) · value[t, c·s..]` within each text.
@@ -406,10 +360,7 @@ impl SegmentAttend {
         for (_, rows) in segments(&self.lengths) {
             for channel in 0..c {
                 let at = |row: usize| row * c + channel;
-                let max = rows
-                    .clone()
-                    .map(|r| score[at(r)])
-                    .fold(f32::NEG_INFINITY, f32::max);
+                let max = rows.clone().map(|r| score[at(r)]).fold(f32::NEG_INFINITY, f32::max);
                 let mut sum = 0.0;
                 for row in rows.clone() {
                     let weight = (score[at(row)] - max).exp();
@@ -479,10 +430,8 @@ impl CustomOp2 for SegmentAttend {
                         let weights = self.weights(score, c);
                         let (mut ds, mut dv) = (vec![0.0; n * c], vec![0.0; n * cs]);
                         for (text, rows) in segments(&self.lengths) {
-                            let (res, dy) = (
-                                &res[text * cs..(text + 1) * cs],
-                                &dy[text * cs..(text + 1) * cs],
-                            );
+                            let (res, dy) =
+                                (&res[text * cs..(text + 1) * cs], &dy[text * cs..(text + 1) * cs]);
                             for row in rows {
                                 for channel in 0..c {
                                     let weight = weights[row * c + channel];
@@ -500,10 +449,7 @@ impl CustomOp2 for SegmentAttend {
                 })
             })
         })????;
-        Ok((
-            Some(tensor(d_score, (n, c))?),
-            Some(tensor(d_value, (n, cs))?),
-        ))
+        Ok((Some(tensor(d_score, (n, c))?), Some(tensor(d_value, (n, cs))?)))
     }
 }
 
@@ -515,9 +461,7 @@ impl CustomOp2 for SegmentAttend {
 ///
 /// When the shapes do not fit together.
 pub fn segment_attend(score: &Tensor, value: &Tensor, lengths: &Arc<[usize]>) -> Result<Tensor> {
-    let op = SegmentAttend {
-        lengths: Arc::clone(lengths),
-    };
+    let op = SegmentAttend { lengths: Arc::clone(lengths) };
     score.contiguous()?.apply_op2(&value.contiguous()?, op)
 }
 
@@ -580,10 +524,7 @@ impl CustomOp1 for SegmentSoftMax {
 ///
 /// When the lengths do not add up to n.
 pub fn segment_smooth_max(x: &Tensor, lengths: &Arc<[usize]>, tau: f32) -> Result<Tensor> {
-    x.contiguous()?.apply_op1(SegmentSoftMax {
-        lengths: Arc::clone(lengths),
-        tau,
-    })
+    x.contiguous()?.apply_op1(SegmentSoftMax { lengths: Arc::clone(lengths), tau })
 }
 
 /// A scalar loss whose gradient is found together with its value.
@@ -632,9 +573,7 @@ mod tests {
 
     fn variable(shape: (usize, usize), purpose: &str) -> Var {
         let mut rng = Rng::new(11, purpose);
-        let data = (0..shape.0 * shape.1)
-            .map(|_| rng.normal() as f32)
-            .collect();
+        let data = (0..shape.0 * shape.1).map(|_| rng.normal() as f32).collect();
         Var::from_tensor(&tensor(data, shape).unwrap()).unwrap()
     }
 
@@ -660,12 +599,7 @@ mod tests {
         for var in vars {
             let grad = grads.get(var).expect("a gradient for every variable");
             let grad = grad.flatten_all().unwrap().to_vec1::<f32>().unwrap();
-            let at = var
-                .as_tensor()
-                .flatten_all()
-                .unwrap()
-                .to_vec1::<f32>()
-                .unwrap();
+            let at = var.as_tensor().flatten_all().unwrap().to_vec1::<f32>().unwrap();
             for i in 0..at.len() {
                 let step = 1e-2;
                 let value = |delta: f32| {
@@ -676,8 +610,7 @@ mod tests {
                     f64::from(f().to_scalar::<f32>().unwrap())
                 };
                 // Five points: the error falls with the fourth power of the step.
-                let numeric = (8.0 * (value(step) - value(-step))
-                    - (value(2.0 * step) - value(-2.0 * step)))
+                let numeric = (8.0 * (value(step) - value(-step)) - (value(2.0 * step) - value(-2.0 * step)))
                     / (12.0 * f64::from(step));
                 value(0.0);
                 let error = (f64::from(grad[i]) - numeric).abs() / (1.0 + numeric.abs());
@@ -727,19 +660,10 @@ mod tests {
 
     #[test]
     fn attention_has_its_gradient_with_and_without_dropout() {
-        let (q, k, v) = (
-            variable((6, 4), "q"),
-            variable((6, 4), "k"),
-            variable((6, 4), "v"),
-        );
+        let (q, k, v) = (variable((6, 4), "q"), variable((6, 4), "k"), variable((6, 4), "v"));
         let lengths: Arc<[usize]> = [4, 2].into();
         for dropout in [0.0, 0.25] {
-            let shape = AttentionShape {
-                d: 4,
-                heads: 2,
-                dropout,
-                seed: 3,
-            };
+            let shape = AttentionShape { d: 4, heads: 2, dropout, seed: 3 };
             let f = || probe(&attention(&q, &k, &v, &lengths, shape).unwrap());
             assert!(gradient_error(&[&q, &k, &v], f) < TOLERANCE);
         }
@@ -761,10 +685,7 @@ mod tests {
     fn shapes_that_do_not_fit_are_errors_that_name_them() {
         let (x, w, b) = (variable((5, 4), "x"), variable((3, 5), "w"), vector(3, "b"));
         let error = linear(&x, &w, &b).unwrap_err().to_string();
-        assert!(
-            error.contains("(5, 4)") && error.contains("(3, 5)"),
-            "{error}"
-        );
+        assert!(error.contains("(5, 4)") && error.contains("(3, 5)"), "{error}");
         let lengths: Arc<[usize]> = [2, 2].into();
         assert!(segment_mean(&x, &lengths).is_err());
     }

@@ -119,11 +119,7 @@ impl InplaceOp2 for InPlace<'_> {
 impl AdamW {
     /// An optimiser that has taken no step.
     pub fn new(config: AdamWConfig) -> Self {
-        Self {
-            config,
-            step: 0,
-            moments: BTreeMap::new(),
-        }
+        Self { config, step: 0, moments: BTreeMap::new() }
     }
 
     /// Steps taken.
@@ -139,11 +135,8 @@ impl AdamW {
     /// When a variable has no gradient: then the graph was cut, and training
     /// would silently leave it as it is.
     pub fn gradient_norm(params: &Params, grads: &GradStore, words: &WordGradient) -> Result<f64> {
-        let squares = |x: &Tensor| {
-            with_values(x, |x| {
-                x.iter().map(|v| f64::from(*v) * f64::from(*v)).sum::<f64>()
-            })
-        };
+        let squares =
+            |x: &Tensor| with_values(x, |x| x.iter().map(|v| f64::from(*v) * f64::from(*v)).sum::<f64>());
         let mut total = squares(&words.rows)?;
         for (name, var) in params.vars() {
             let Some(grad) = grads.get(var) else {
@@ -223,15 +216,9 @@ impl AdamW {
         let state = self
             .moments
             .entry(WORD_EMBEDDINGS.to_owned())
-            .or_insert_with(|| Moments {
-                m: vec![0.0; n],
-                v: vec![0.0; n],
-            });
+            .or_insert_with(|| Moments { m: vec![0.0; n], v: vec![0.0; n] });
         if state.m.len() != n || words.rows.dims() != [words.ids.len(), d] {
-            bail!(
-                "gradient of the word table {:?} does not fit",
-                words.rows.shape()
-            );
+            bail!("gradient of the word table {:?} does not fit", words.rows.shape());
         }
         with_values(&words.rows, |grad| {
             for (row, &id) in words.ids.iter().enumerate() {
@@ -247,10 +234,7 @@ impl AdamW {
     pub fn to_arrays(&self) -> BTreeMap<String, Array> {
         let mut arrays = BTreeMap::new();
         for (name, state) in &self.moments {
-            let array = |data: &Vec<f32>| Array {
-                shape: vec![data.len()],
-                data: data.clone(),
-            };
+            let array = |data: &Vec<f32>| Array { shape: vec![data.len()], data: data.clone() };
             arrays.insert(format!("m.{name}"), array(&state.m));
             arrays.insert(format!("v.{name}"), array(&state.v));
         }
@@ -262,38 +246,21 @@ impl AdamW {
     /// # Errors
     ///
     /// When a first moment has no second, or the other way round.
-    pub fn from_arrays(
-        config: AdamWConfig,
-        step: u64,
-        mut arrays: BTreeMap<String, Array>,
-    ) -> Result<Self> {
-        let names: Vec<String> = arrays
-            .keys()
-            .filter_map(|k| k.strip_prefix("m."))
-            .map(str::to_owned)
-            .collect();
+    pub fn from_arrays(config: AdamWConfig, step: u64, mut arrays: BTreeMap<String, Array>) -> Result<Self> {
+        let names: Vec<String> =
+            arrays.keys().filter_map(|k| k.strip_prefix("m.")).map(str::to_owned).collect();
         let mut moments = BTreeMap::new();
         for name in names {
             let m = arrays.remove(&format!("m.{name}"));
             let v = arrays.remove(&format!("v.{name}"));
             match (m, v) {
                 (Some(m), Some(v)) if m.data.len() == v.data.len() => {
-                    moments.insert(
-                        name,
-                        Moments {
-                            m: m.data,
-                            v: v.data,
-                        },
-                    );
+                    moments.insert(name, Moments { m: m.data, v: v.data });
                 }
                 _ => bail!("checkpoint: the moments of {name} do not belong together"),
             }
         }
-        Ok(Self {
-            config,
-            step,
-            moments,
-        })
+        Ok(Self { config, step, moments })
     }
 }
 
@@ -311,29 +278,13 @@ mod tests {
     use crate::nn::params::Init;
     use crate::rng::Rng;
 
-    const CONFIG: AdamWConfig = AdamWConfig {
-        beta1: 0.9,
-        beta2: 0.999,
-        eps: 1e-8,
-        weight_decay: 0.1,
-    };
+    const CONFIG: AdamWConfig = AdamWConfig { beta1: 0.9, beta2: 0.999, eps: 1e-8, weight_decay: 0.1 };
 
     fn params() -> Params {
-        let words = Array {
-            shape: vec![3, 2],
-            data: vec![1.0; 6],
-        };
+        let words = Array { shape: vec![3, 2], data: vec![1.0; 6] };
         let mut params = Params::new(words).unwrap();
         let mut rng = Rng::new(1, "test");
-        params
-            .add(
-                "a.weight",
-                &[2],
-                &mut BTreeMap::new(),
-                Init::Constant(1.0),
-                &mut rng,
-            )
-            .unwrap();
+        params.add("a.weight", &[2], &mut BTreeMap::new(), Init::Constant(1.0), &mut rng).unwrap();
         params
     }
 
@@ -344,13 +295,8 @@ mod tests {
             + (rows.as_tensor() * 2.0).unwrap().sum_all().unwrap())
         .unwrap();
         let grads = loss.backward().unwrap();
-        let words = WordGradient {
-            ids: vec![1],
-            rows: grads.get(&rows).unwrap().clone(),
-        };
-        optimiser
-            .step(params, &grads, &words, 1.0, |_| 0.01)
-            .unwrap();
+        let words = WordGradient { ids: vec![1], rows: grads.get(&rows).unwrap().clone() };
+        optimiser.step(params, &grads, &words, 1.0, |_| 0.01).unwrap();
     }
 
     #[test]
@@ -376,9 +322,7 @@ mod tests {
         let mut given = params_a.to_arrays().unwrap();
         let mut params_b = Params::new(given.remove(WORD_EMBEDDINGS).unwrap()).unwrap();
         let mut rng = Rng::new(1, "test");
-        params_b
-            .add("a.weight", &[2], &mut given, Init::Zeros, &mut rng)
-            .unwrap();
+        params_b.add("a.weight", &[2], &mut given, Init::Zeros, &mut rng).unwrap();
         step(&mut optimiser, &mut params_a);
         step(&mut resumed, &mut params_b);
         assert_eq!(params_a.to_arrays().unwrap(), params_b.to_arrays().unwrap());
@@ -392,9 +336,7 @@ mod tests {
         let grads = x.backward().unwrap();
         let rows = Tensor::zeros((0, 2), candle_core::DType::F32, &Device::Cpu).unwrap();
         let words = WordGradient { ids: vec![], rows };
-        let error = AdamW::gradient_norm(&params, &grads, &words)
-            .unwrap_err()
-            .to_string();
+        let error = AdamW::gradient_norm(&params, &grads, &words).unwrap_err().to_string();
         assert!(error.contains("a.weight"), "{error}");
     }
 }

@@ -52,10 +52,7 @@ impl Params {
         if words.shape.len() != 2 || words.shape[0] * words.shape[1] != words.data.len() {
             bail!("word embeddings must be a matrix, not {:?}", words.shape);
         }
-        Ok(Self {
-            vars: BTreeMap::new(),
-            words,
-        })
+        Ok(Self { vars: BTreeMap::new(), words })
     }
 
     /// Adds the variable `name` of `shape`: from `given` where it holds that
@@ -76,10 +73,7 @@ impl Params {
         let data = match given.remove(name) {
             Some(array) if array.shape == shape && array.data.len() == n => array.data,
             Some(array) => {
-                bail!(
-                    "weight {name}: expected shape {shape:?}, got {:?}",
-                    array.shape
-                )
+                bail!("weight {name}: expected shape {shape:?}, got {:?}", array.shape)
             }
             None => match init {
                 Init::Zeros => vec![0.0; n],
@@ -89,8 +83,7 @@ impl Params {
             },
         };
         let tensor = Tensor::from_vec(data, shape, &Device::Cpu)?;
-        self.vars
-            .insert(name.to_owned(), Var::from_tensor(&tensor)?);
+        self.vars.insert(name.to_owned(), Var::from_tensor(&tensor)?);
         Ok(())
     }
 
@@ -148,13 +141,7 @@ impl Params {
         let mut arrays = BTreeMap::new();
         for (name, var) in &self.vars {
             let data = super::ops::with_values(var, <[f32]>::to_vec)?;
-            arrays.insert(
-                name.clone(),
-                Array {
-                    shape: var.dims().to_vec(),
-                    data,
-                },
-            );
+            arrays.insert(name.clone(), Array { shape: var.dims().to_vec(), data });
         }
         arrays.insert(WORD_EMBEDDINGS.to_owned(), self.words.clone());
         Ok(arrays)

@@ -43,9 +43,8 @@ pub fn assessment(report: &Report, a: &Assessment, colour: bool) -> String {
     // Writing to a string cannot fail.
     let _ = writeln!(out, "{}  {}  {}", a.id, paint(words, style, colour), head.join(", "));
 
-    let with_state = |state: IndicatorState| {
-        a.indicators.iter().filter(move |i| i.state == state).collect::<Vec<_>>()
-    };
+    let with_state =
+        |state: IndicatorState| a.indicators.iter().filter(move |i| i.state == state).collect::<Vec<_>>();
     let found = with_state(IndicatorState::Found);
     if !found.is_empty() {
         let _ = writeln!(out, "  found");
@@ -72,10 +71,8 @@ pub fn assessment(report: &Report, a: &Assessment, colour: bool) -> String {
             let _ = writeln!(out, "    {}", flag_line(*flag));
         }
     }
-    let missing: Vec<String> = with_state(IndicatorState::NotMentioned)
-        .iter()
-        .map(|i| i.name.info().label.clone())
-        .collect();
+    let missing: Vec<String> =
+        with_state(IndicatorState::NotMentioned).iter().map(|i| i.name.info().label.clone()).collect();
     if matches!(a.state, State::Review | State::Possible) && !missing.is_empty() {
         out += &wrapped("  not mentioned yet: ", &missing.join(", "));
     }

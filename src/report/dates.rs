@@ -36,31 +36,23 @@ pub fn parse(value: &str) -> Result<PrimitiveDateTime, String> {
         match date(y, m, d) {
             Some(date) => date,
             None => {
-                let instead = date_text(y, d, m).map_or(String::new(), |other| {
-                    format!("; month first it would be {other}")
-                });
+                let instead = date_text(y, d, m)
+                    .map_or(String::new(), |other| format!("; month first it would be {other}"));
                 return Err(format!("no such day, read day first: `{value}`{instead}"));
             }
         }
-    } else if let Some([a, b, c]) =
-        parts(day, '/', [2, 2, 2]).or_else(|| parts(day, '-', [2, 2, 2]))
-    {
-        let mut readings: Vec<String> = [
-            date_text(2000 + c, b, a),
-            date_text(2000 + c, a, b),
-            date_text(2000 + a, b, c),
-        ]
-        .into_iter()
-        .flatten()
-        .collect();
+    } else if let Some([a, b, c]) = parts(day, '/', [2, 2, 2]).or_else(|| parts(day, '-', [2, 2, 2])) {
+        let mut readings: Vec<String> =
+            [date_text(2000 + c, b, a), date_text(2000 + c, a, b), date_text(2000 + a, b, c)]
+                .into_iter()
+                .flatten()
+                .collect();
         readings.dedup();
         let readings = match readings.is_empty() {
             true => String::new(),
             false => format!(", could be {}", readings.join(" or ")),
         };
-        return Err(format!(
-            "year with two digits: `{value}`{readings}; write YYYY-MM-DD or DD/MM/YYYY"
-        ));
+        return Err(format!("year with two digits: `{value}`{readings}; write YYYY-MM-DD or DD/MM/YYYY"));
     } else {
         return Err(not_a_date(value));
     };
@@ -106,12 +98,7 @@ fn parse_clock(clock: &str) -> Option<Time> {
         Some(hms) => hms,
         None => parts(&format!("{whole}:00"), ':', [2, 2, 2])?,
     };
-    Time::from_hms(
-        u8::try_from(h).ok()?,
-        u8::try_from(m).ok()?,
-        u8::try_from(s).ok()?,
-    )
-    .ok()
+    Time::from_hms(u8::try_from(h).ok()?, u8::try_from(m).ok()?, u8::try_from(s).ok()?).ok()
 }
 
 /// Three numbers of exactly these lengths between separators.
@@ -179,17 +166,11 @@ mod tests {
     fn dates_that_are_refused() {
         let cases = [
             ("13/25/2024", "no such day, read day first: `13/25/2024`"),
-            (
-                "04/25/2024",
-                "no such day, read day first: `04/25/2024`; month first it would be 2024-04-25",
-            ),
+            ("04/25/2024", "no such day, read day first: `04/25/2024`; month first it would be 2024-04-25"),
             ("29/02/2023", "no such day, read day first"),
             ("2023-02-30", "no such day: `2023-02-30`"),
             ("2023-13-01", "no such day"),
-            (
-                "03/04/24",
-                "could be 2024-04-03 or 2024-03-04 or 2003-04-24",
-            ),
+            ("03/04/24", "could be 2024-04-03 or 2024-03-04 or 2003-04-24"),
             ("31/12/23", "could be 2023-12-31 or 2031-12-23"),
             ("99/99/99", "year with two digits: `99/99/99`; write"),
             ("03-04-24", "year with two digits"),
@@ -211,10 +192,7 @@ mod tests {
             let err = parse(value).map(write).unwrap_err();
             assert!(err.contains(expected), "{value}: {err}");
         }
-        assert_eq!(
-            parse("13/25/2024").map(write).unwrap_err(),
-            "no such day, read day first: `13/25/2024`"
-        );
+        assert_eq!(parse("13/25/2024").map(write).unwrap_err(), "no such day, read day first: `13/25/2024`");
     }
 
     proptest! {

@@ -84,11 +84,8 @@ impl ColumnMap {
         for entry in entries {
             let entry = entry.as_ref();
             let Some((field, column)) = entry.split_once('=') else {
-                return Err(Error::new(
-                    ErrorKind::Arguments,
-                    format!("no `=` in column mapping: `{entry}`"),
-                )
-                .hint("write field=COLUMN, for example text=MO_TEXT"));
+                return Err(Error::new(ErrorKind::Arguments, format!("no `=` in column mapping: `{entry}`"))
+                    .hint("write field=COLUMN, for example text=MO_TEXT"));
             };
             map.insert(field.trim(), column.trim())?;
         }
@@ -103,11 +100,7 @@ impl ColumnMap {
     /// is no such table.
     pub fn from_toml(toml_text: &str) -> Result<ColumnMap> {
         let table: BTreeMap<String, String> = toml::from_str(toml_text).map_err(|err| {
-            Error::new(
-                ErrorKind::Arguments,
-                format!("column mapping: {}", err.message()),
-            )
-            .with_source(err)
+            Error::new(ErrorKind::Arguments, format!("column mapping: {}", err.message())).with_source(err)
         })?;
         let mut map = ColumnMap::default();
         for (field, column) in &table {
@@ -125,24 +118,14 @@ impl ColumnMap {
     pub fn insert(&mut self, field: &str, column: &str) -> Result<()> {
         let Ok(known) = field.parse::<Field>() else {
             let names: Vec<&str> = Field::ALL.iter().map(|f| f.name()).collect();
-            return Err(Error::new(
-                ErrorKind::Arguments,
-                unknown("field", field, &names).to_string(),
-            ));
+            return Err(Error::new(ErrorKind::Arguments, unknown("field", field, &names).to_string()));
         };
-        let refused = |why: String| {
-            Err(Error::new(
-                ErrorKind::Arguments,
-                format!("column mapping: {why}"),
-            ))
-        };
+        let refused = |why: String| Err(Error::new(ErrorKind::Arguments, format!("column mapping: {why}")));
         if column.is_empty() {
             return refused(format!("no column is named for `{known}`"));
         }
         if let Some((other, _)) = self.columns.iter().find(|(_, c)| *c == column) {
-            return refused(format!(
-                "column `{column}` is named for `{other}` and `{known}`"
-            ));
+            return refused(format!("column `{column}` is named for `{other}` and `{known}`"));
         }
         if let Some(first) = self.columns.insert(known, column.to_owned()) {
             return refused(format!("`{known}` is mapped to `{first}` and `{column}`"));
@@ -154,11 +137,7 @@ impl ColumnMap {
     /// differ by case; a column's name is trimmed and its case does not matter.
     fn field_of(&self, column: &str, exact: bool) -> Option<Field> {
         let same = |a: &str, b: &str| a == b || (!exact && a.trim().eq_ignore_ascii_case(b.trim()));
-        let mapped = self
-            .columns
-            .iter()
-            .find(|(_, c)| same(c, column))
-            .map(|(&field, _)| field);
+        let mapped = self.columns.iter().find(|(_, c)| same(c, column)).map(|(&field, _)| field);
         mapped.or_else(|| {
             let field = match exact {
                 true => column.parse().ok()?,
@@ -211,15 +190,10 @@ impl Run {
             return None;
         }
         let (first_file, first_line) = (first >> 40, first & ((1 << 40) - 1));
-        Some(
-            match usize::try_from(first_file)
-                .ok()
-                .and_then(|at| seen.files.get(at))
-            {
-                Some(name) if first_file != file => format!("line {first_line} of {name}"),
-                _ => format!("line {first_line}"),
-            },
-        )
+        Some(match usize::try_from(first_file).ok().and_then(|at| seen.files.get(at)) {
+            Some(name) if first_file != file => format!("line {first_line} of {name}"),
+            _ => format!("line {first_line}"),
+        })
     }
 }
 
@@ -280,12 +254,10 @@ impl Intake {
     /// Checks a record's fields and that its id is new.
     fn accept(&mut self, raw: Raw, line: u64) -> std::result::Result<Report, Rejected> {
         let id = raw.id();
-        let checked =
-            raw.build()
-                .and_then(|report| match self.run.note(&report.id, self.file, line) {
-                    None => Ok(report),
-                    Some(place) => Err(format!("`id` was used before: {place}")),
-                });
+        let checked = raw.build().and_then(|report| match self.run.note(&report.id, self.file, line) {
+            None => Ok(report),
+            Some(place) => Err(format!("`id` was used before: {place}")),
+        });
         checked.map_err(|reason| Rejected { line, id, reason })
     }
 
@@ -293,11 +265,7 @@ impl Intake {
     fn fail(&mut self, err: std::io::Error, line: u64) -> Rejected {
         let reason = format!("reading failed: {err}");
         self.failure = Some(Error::io(&self.name, err));
-        Rejected {
-            line,
-            id: None,
-            reason,
-        }
+        Rejected { line, id: None, reason }
     }
 }
 
@@ -332,12 +300,7 @@ pub fn open(path: impl AsRef<Path>, options: &ReadOptions) -> Result<Reader> {
         ));
     }
     let source = Box::new(BufReader::with_capacity(1 << 16, file));
-    Reader::new(
-        source,
-        Format::of_path(path),
-        &path.display().to_string(),
-        options,
-    )
+    Reader::new(source, Format::of_path(path), &path.display().to_string(), options)
 }
 
 impl Reader {
@@ -347,20 +310,13 @@ impl Reader {
     /// # Errors
     ///
     /// As for [`open`].
-    pub fn new(
-        source: Source,
-        format: Format,
-        name: &str,
-        options: &ReadOptions,
-    ) -> Result<Reader> {
+    pub fn new(source: Source, format: Format, name: &str, options: &ReadOptions) -> Result<Reader> {
         Ok(match format {
-            Format::JsonLines => {
-                Reader::JsonLines(Box::new(JsonLines::new(source, name, options)?))
-            }
+            Format::JsonLines => Reader::JsonLines(Box::new(JsonLines::new(source, name, options)?)),
             Format::Csv => Reader::Csv(Box::new(Csv::new(source, name, options)?)),
-            Format::PlainText => Reader::PlainText(Box::new(std::iter::once(plain_text(
-                source, name, options,
-            )?))),
+            Format::PlainText => {
+                Reader::PlainText(Box::new(std::iter::once(plain_text(source, name, options)?)))
+            }
         })
     }
 
@@ -420,19 +376,10 @@ pub fn plain_text(
 ) -> Result<std::result::Result<Report, Rejected>> {
     let mut bytes = Vec::new();
     let limit = RECORD_BYTES_MAX as u64 + 1;
-    start(source, name)?
-        .take(limit)
-        .read_to_end(&mut bytes)
-        .map_err(|err| Error::io(name, err))?;
-    let id = Path::new(name)
-        .file_stem()
-        .map_or(name.to_owned(), |stem| stem.to_string_lossy().into_owned());
+    start(source, name)?.take(limit).read_to_end(&mut bytes).map_err(|err| Error::io(name, err))?;
+    let id = Path::new(name).file_stem().map_or(name.to_owned(), |stem| stem.to_string_lossy().into_owned());
     if bytes.len() > RECORD_BYTES_MAX {
-        return Ok(Err(Rejected {
-            line: 1,
-            id: Some(id),
-            reason: too_long(),
-        }));
+        return Ok(Err(Rejected { line: 1, id: Some(id), reason: too_long() }));
     }
     let mut raw = Raw::new();
     raw.set(Field::Id, Some(super::Cell::Text(id)), false);
@@ -450,25 +397,14 @@ type Started<R> = std::io::Chain<Cursor<Vec<u8>>, R>;
 /// [`ErrorKind::Input`] for an empty source and for UTF-16.
 fn start<R: BufRead>(mut source: R, name: &str) -> Result<Started<R>> {
     let mut head = Vec::new();
-    source
-        .by_ref()
-        .take(3)
-        .read_to_end(&mut head)
-        .map_err(|err| Error::io(name, err))?;
+    source.by_ref().take(3).read_to_end(&mut head).map_err(|err| Error::io(name, err))?;
     if head.starts_with(b"\xff\xfe") || head.starts_with(b"\xfe\xff") {
-        return Err(Error::new(
-            ErrorKind::Input,
-            format!("{name}: is UTF-16, UTF-8 is needed"),
-        )
-        .hint("save it again as UTF-8 (in a spreadsheet: \"CSV UTF-8\")"));
+        return Err(Error::new(ErrorKind::Input, format!("{name}: is UTF-16, UTF-8 is needed"))
+            .hint("save it again as UTF-8 (in a spreadsheet: \"CSV UTF-8\")"));
     }
     if head == b"\xef\xbb\xbf" {
         head.clear();
-        source
-            .by_ref()
-            .take(1)
-            .read_to_end(&mut head)
-            .map_err(|err| Error::io(name, err))?;
+        source.by_ref().take(1).read_to_end(&mut head).map_err(|err| Error::io(name, err))?;
     }
     match head.is_empty() {
         true => Err(empty(name)),
@@ -477,10 +413,7 @@ fn start<R: BufRead>(mut source: R, name: &str) -> Result<Started<R>> {
 }
 
 fn empty(name: &str) -> Error {
-    Error::new(
-        ErrorKind::Input,
-        format!("{name}: is empty, there is nothing to read"),
-    )
+    Error::new(ErrorKind::Input, format!("{name}: is empty, there is nothing to read"))
 }
 
 fn too_long() -> String {
@@ -528,35 +461,20 @@ mod tests {
         for (name, format) in cases {
             assert_eq!(Format::of_path(Path::new(name)), format, "{name}");
         }
-        assert_eq!(
-            Format::of_start(b"\xef\xbb\xbf\n {\"id\""),
-            Format::JsonLines
-        );
+        assert_eq!(Format::of_start(b"\xef\xbb\xbf\n {\"id\""), Format::JsonLines);
         assert_eq!(Format::of_start(b"He was back."), Format::PlainText);
         assert_eq!(Format::of_start(b""), Format::PlainText);
     }
 
     #[test]
     fn a_plain_text_is_one_report_named_after_its_file() {
-        let report = opened("log 17.txt", b"\xef\xbb\xbfHe was back.\r\n\0")
-            .unwrap()
-            .remove(0)
-            .unwrap();
-        assert_eq!(
-            (&*report.id, &*report.text),
-            ("log 17", "He was back.\r\n\0")
-        );
-        let report = opened("b", b"caf\xe9 \x93Dan\x94")
-            .unwrap()
-            .remove(0)
-            .unwrap();
+        let report = opened("log 17.txt", b"\xef\xbb\xbfHe was back.\r\n\0").unwrap().remove(0).unwrap();
+        assert_eq!((&*report.id, &*report.text), ("log 17", "He was back.\r\n\0"));
+        let report = opened("b", b"caf\xe9 \x93Dan\x94").unwrap().remove(0).unwrap();
         assert_eq!(report.text, "café “Dan”");
         let rejected = opened("b.txt", b" \n").unwrap().remove(0).unwrap_err();
         assert_eq!(rejected.to_string(), "line 1 (b): `text` is blank");
-        let rejected = opened("b.txt", &vec![b'a'; RECORD_BYTES_MAX + 1])
-            .unwrap()
-            .remove(0)
-            .unwrap_err();
+        let rejected = opened("b.txt", &vec![b'a'; RECORD_BYTES_MAX + 1]).unwrap().remove(0).unwrap_err();
         assert_eq!(rejected.reason, "longer than 16 MiB");
     }
 
@@ -578,14 +496,8 @@ mod tests {
         }
         let folder = tempfile::tempdir().unwrap();
         let err = open(folder.path(), &ReadOptions::default()).err().unwrap();
-        assert!(
-            err.to_string()
-                .ends_with("is a directory, a file is needed"),
-            "{err}"
-        );
-        let err = open(folder.path().join("none.csv"), &ReadOptions::default())
-            .err()
-            .unwrap();
+        assert!(err.to_string().ends_with("is a directory, a file is needed"), "{err}");
+        let err = open(folder.path().join("none.csv"), &ReadOptions::default()).err().unwrap();
         assert_eq!(err.kind(), ErrorKind::Io);
     }
 
@@ -593,34 +505,17 @@ mod tests {
     fn an_id_may_come_once_in_a_run() {
         let folder = tempfile::tempdir().unwrap();
         let (a, b) = (folder.path().join("a.jsonl"), folder.path().join("b.csv"));
-        std::fs::write(
-            &a,
-            "{\"id\":\"R1\",\"text\":\"x\"}\n\n{\"id\":\"R1\",\"text\":\"y\"}\n",
-        )
-        .unwrap();
+        std::fs::write(&a, "{\"id\":\"R1\",\"text\":\"x\"}\n\n{\"id\":\"R1\",\"text\":\"y\"}\n").unwrap();
         std::fs::write(&b, "id,text\nR1,x\nR2,y\n").unwrap();
-        let options = ReadOptions {
-            run: Some(Run::default()),
-            ..ReadOptions::default()
-        };
+        let options = ReadOptions { run: Some(Run::default()), ..ReadOptions::default() };
         let first: Vec<_> = open(&a, &options).unwrap().collect();
         assert!(first[0].is_ok());
-        assert_eq!(
-            first[1].as_ref().unwrap_err().to_string(),
-            "line 3 (R1): `id` was used before: line 1"
-        );
+        assert_eq!(first[1].as_ref().unwrap_err().to_string(), "line 3 (R1): `id` was used before: line 1");
         let second: Vec<_> = open(&b, &options).unwrap().collect();
         let reason = &second[0].as_ref().unwrap_err().reason;
-        assert_eq!(
-            *reason,
-            format!("`id` was used before: line 1 of {}", a.display())
-        );
+        assert_eq!(*reason, format!("`id` was used before: line 1 of {}", a.display()));
         assert!(second[1].is_ok());
-        assert!(
-            open(&b, &ReadOptions::default())
-                .unwrap()
-                .all(|r| r.is_ok())
-        );
+        assert!(open(&b, &ReadOptions::default()).unwrap().all(|r| r.is_ok()));
     }
 
     #[test]
@@ -628,26 +523,16 @@ mod tests {
         let map = ColumnMap::parse(["text=MO_TEXT", " id = Crime No "]).unwrap();
         assert_eq!(map.field_of("mo_text ", false), Some(Field::Text));
         assert_eq!(map.field_of("mo_text", true), None);
-        assert_eq!(
-            map.field_of("text", false),
-            None,
-            "a mapped field is read from its column alone"
-        );
+        assert_eq!(map.field_of("text", false), None, "a mapped field is read from its column alone");
         assert_eq!(map.field_of("Force", false), Some(Field::Force));
         assert_eq!(map.field_of("Force", true), None);
-        assert_eq!(
-            map,
-            ColumnMap::from_toml("text = \"MO_TEXT\"\nid = \"Crime No\"").unwrap()
-        );
+        assert_eq!(map, ColumnMap::from_toml("text = \"MO_TEXT\"\nid = \"Crime No\"").unwrap());
         let cases = [
             (vec!["text"], "no `=` in column mapping: `text`"),
             (vec!["txt=A"], "unknown field: `txt`, did you mean `text`?"),
             (vec!["text="], "no column is named for `text`"),
             (vec!["text=A", "text=B"], "`text` is mapped to `A` and `B`"),
-            (
-                vec!["text=A", "id=A"],
-                "column `A` is named for `text` and `id`",
-            ),
+            (vec!["text=A", "id=A"], "column `A` is named for `text` and `id`"),
             (vec!["labels=A"], "unknown field: `labels`"),
         ];
         for (entries, expected) in cases {

@@ -7,8 +7,8 @@ use super::Tokeniser;
 
 /// Whole words and continuations of the vocabulary.
 const WORDS: [&str; 23] = [
-    "he", "she", "her", "his", "the", "and", "sat", "outside", "in", "golf", "ex", "partner",
-    "follow", "##ed", "text", "cafe", "zoe", "been", "phone", "work", "again", "said", "today",
+    "he", "she", "her", "his", "the", "and", "sat", "outside", "in", "golf", "ex", "partner", "follow",
+    "##ed", "text", "cafe", "zoe", "been", "phone", "work", "again", "said", "today",
 ];
 
 /// The tokeniser as the JSON of a `tokenizer.json`, for tests that change it.
@@ -18,18 +18,12 @@ pub(crate) fn tiny_json() -> Value {
     let tokens = special
         .into_iter()
         .map(str::to_owned)
-        .chain(
-            "!\"#$%&'()*+,-./:;<=>?@[\\]^_{|}~"
-                .chars()
-                .map(String::from),
-        )
+        .chain("!\"#$%&'()*+,-./:;<=>?@[\\]^_{|}~".chars().map(String::from))
         .chain(letters.iter().map(|c| c.to_string()))
         .chain(letters.iter().map(|c| format!("##{c}")))
         .chain(WORDS.map(str::to_owned));
-    let vocab: serde_json::Map<String, Value> = tokens
-        .enumerate()
-        .map(|(id, token)| (token, json!(id)))
-        .collect();
+    let vocab: serde_json::Map<String, Value> =
+        tokens.enumerate().map(|(id, token)| (token, json!(id))).collect();
     let added: Vec<Value> = special
         .iter()
         .enumerate()

@@ -163,23 +163,15 @@ pub fn unreadable(text: &str) -> Option<Unreadable> {
         .collect();
     if words.is_empty() {
         // Emoji, digits or signs alone.
-        return Some(
-            if text.chars().filter(|c| !c.is_whitespace()).count() > 40 {
-                Unreadable::NotEnglish
-            } else {
-                Unreadable::TooShort
-            },
-        );
+        return Some(if text.chars().filter(|c| !c.is_whitespace()).count() > 40 {
+            Unreadable::NotEnglish
+        } else {
+            Unreadable::TooShort
+        });
     }
-    let function = words
-        .iter()
-        .filter(|w| FUNCTION_WORDS.contains(&w.as_str()))
-        .count();
+    let function = words.iter().filter(|w| FUNCTION_WORDS.contains(&w.as_str())).count();
     let share = function as f64 / words.len() as f64;
-    let latin = words
-        .iter()
-        .filter(|w| w.chars().all(|c| c.is_ascii() || is_accented(c)))
-        .count();
+    let latin = words.iter().filter(|w| w.chars().all(|c| c.is_ascii() || is_accented(c))).count();
     if latin * 2 < words.len() {
         return Some(Unreadable::NotEnglish);
     }
@@ -187,8 +179,7 @@ pub fn unreadable(text: &str) -> Option<Unreadable> {
         // Few English function words: another language, or a list.
         let foreign = whatlang::detect(text).is_some_and(|guess| {
             guess.lang() != whatlang::Lang::Eng
-                && ((guess.is_reliable() && share < 0.12)
-                    || (guess.confidence() > 0.3 && share < 0.06))
+                && ((guess.is_reliable() && share < 0.12) || (guess.confidence() > 0.3 && share < 0.06))
         });
         if foreign {
             return Some(Unreadable::NotEnglish);
@@ -197,10 +188,8 @@ pub fn unreadable(text: &str) -> Option<Unreadable> {
     if words.len() < MIN_WORDS {
         return Some(Unreadable::TooShort);
     }
-    let acts = words
-        .iter()
-        .filter(|w| w.len() > 4 && ACT_ENDINGS.iter().any(|ending| w.ends_with(ending)))
-        .count();
+    let acts =
+        words.iter().filter(|w| w.len() > 4 && ACT_ENDINGS.iter().any(|ending| w.ends_with(ending))).count();
     if share < 0.08 && (acts as f64) < 0.1 * words.len() as f64 {
         return Some(Unreadable::NotANarrative);
     }
@@ -243,10 +232,7 @@ mod tests {
                 "Mein früherer Freund steht jeden Abend vor meinem Haus und schreibt mir ständig Nachrichten",
                 Unreadable::NotEnglish,
             ),
-            (
-                "زوجي السابق ينتظرني أمام العمل كل يوم ولا يتوقف عن الاتصال بي",
-                Unreadable::NotEnglish,
-            ),
+            ("زوجي السابق ينتظرني أمام العمل كل يوم ولا يتوقف عن الاتصال بي", Unreadable::NotEnglish),
             (
                 "milk, eggs, bread, 2 tins beans, washing powder, onions, carrots, tea bags, toilet roll, cat food",
                 Unreadable::NotANarrative,

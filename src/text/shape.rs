@@ -5,9 +5,8 @@
 pub const FEATURES: usize = 16;
 
 /// Titles that a surname follows.
-const TITLES: [&str; 14] = [
-    "mr", "mrs", "ms", "miss", "dr", "pc", "ps", "sgt", "dc", "ds", "insp", "pcso", "cllr", "rev",
-];
+const TITLES: [&str; 14] =
+    ["mr", "mrs", "ms", "miss", "dr", "pc", "ps", "sgt", "dc", "ds", "insp", "pcso", "cllr", "rev"];
 
 /// One whitespace-separated word.
 struct Word {
@@ -24,9 +23,7 @@ pub fn features(chars: &[char], offsets: &[(usize, usize)]) -> Vec<f32> {
     let (upper, letters) = chars
         .iter()
         .filter(|c| c.is_alphabetic())
-        .fold((0, 0), |(u, n), c| {
-            (u + usize::from(c.is_uppercase()), n + 1)
-        });
+        .fold((0, 0), |(u, n), c| (u + usize::from(c.is_uppercase()), n + 1));
     // In a log typed in capitals, capitals mark nothing.
     let capitals = letters > 0 && upper * 10 > letters * 7;
     let mut result = Vec::with_capacity(offsets.len() * FEATURES);
@@ -43,10 +40,7 @@ pub fn features(chars: &[char], offsets: &[(usize, usize)]) -> Vec<f32> {
         let whole = &chars[word.start..word.end];
         let starts_upper = |i: usize| {
             words.get(i).is_some_and(|w| {
-                chars[w.start..w.end]
-                    .iter()
-                    .find(|c| c.is_alphabetic())
-                    .is_some_and(|c| c.is_uppercase())
+                chars[w.start..w.end].iter().find(|c| c.is_alphabetic()).is_some_and(|c| c.is_uppercase())
             })
         };
         let before = w.checked_sub(1).map(|i| {
@@ -63,9 +57,7 @@ pub fn features(chars: &[char], offsets: &[(usize, usize)]) -> Vec<f32> {
         let inner_upper = text.iter().skip(1).any(|c| c.is_uppercase());
         let flags: [bool; FEATURES] = [
             first.is_some_and(|c| c.is_uppercase()),
-            text.len() > 1
-                && text.iter().all(|c| !c.is_alphabetic() || c.is_uppercase())
-                && first.is_some(),
+            text.len() > 1 && text.iter().all(|c| !c.is_alphabetic() || c.is_uppercase()) && first.is_some(),
             capitals,
             text.iter().any(|c| c.is_ascii_digit()),
             !text.is_empty() && text.iter().all(|c| c.is_ascii_digit()),
@@ -93,11 +85,7 @@ fn words(chars: &[char]) -> Vec<Word> {
         match (c.is_whitespace(), start) {
             (false, None) => start = Some(i),
             (true, Some(s)) => {
-                words.push(Word {
-                    start: s,
-                    end: i,
-                    opens,
-                });
+                words.push(Word { start: s, end: i, opens });
                 opens = matches!(chars[i - 1], '.' | '!' | '?');
                 start = None;
             }
@@ -108,11 +96,7 @@ fn words(chars: &[char]) -> Vec<Word> {
         }
     }
     if let Some(s) = start {
-        words.push(Word {
-            start: s,
-            end: chars.len(),
-            opens,
-        });
+        words.push(Word { start: s, end: chars.len(), opens });
     }
     words
 }
@@ -125,11 +109,7 @@ mod tests {
         let chars: Vec<char> = text.chars().collect();
         let f = features(&chars, &[(start, end)]);
         assert_eq!(f.len(), FEATURES);
-        f.iter()
-            .enumerate()
-            .filter(|(_, v)| **v > 0.0)
-            .map(|(i, _)| i)
-            .collect()
+        f.iter().enumerate().filter(|(_, v)| **v > 0.0).map(|(i, _)| i).collect()
     }
 
     #[test]

@@ -13,8 +13,8 @@ use super::found_log_odds;
 use super::settings::TrainSettings;
 use super::targets::Targets;
 use crate::assess::{
-    CALIBRATION_SCHEMA, Calibration, IndicatorThresholds, Scale, StateThresholds,
-    THRESHOLDS_SCHEMA, Thresholds,
+    CALIBRATION_SCHEMA, Calibration, IndicatorThresholds, Scale, StateThresholds, THRESHOLDS_SCHEMA,
+    Thresholds,
 };
 use crate::codebook::{Grade, Indicator};
 use crate::evaluate::metrics::{Counts, Ranked, average_precision, recall_at_precision};
@@ -127,8 +127,7 @@ fn calibrate(readings: &[Reading], targets: &[&Targets]) -> Calibration {
             (f64::from(l - p), t.grade == Grade::Likely.index())
         })
         .collect();
-    let harm: Vec<(f64, bool)> =
-        rows.iter().map(|(r, t)| (f64::from(r.harm), t.harm)).collect();
+    let harm: Vec<(f64, bool)> = rows.iter().map(|(r, t)| (f64::from(r.harm), t.harm)).collect();
     let indicators = fit_scale(|scale, bias| {
         let mut loss = 0.0;
         for (r, t) in &rows {
@@ -145,8 +144,7 @@ fn calibrate(readings: &[Reading], targets: &[&Targets]) -> Calibration {
     let relationship = golden(0.1, 4.0, |scale| {
         let mut loss = 0.0;
         for (r, t) in &rows {
-            let scaled: Vec<f64> =
-                r.relationship.iter().map(|l| scale * f64::from(*l)).collect();
+            let scaled: Vec<f64> = r.relationship.iter().map(|l| scale * f64::from(*l)).collect();
             let max = scaled.iter().copied().fold(f64::NEG_INFINITY, f64::max);
             let sum: f64 = scaled.iter().map(|s| (s - max).exp()).sum();
             loss += max + sum.ln() - scaled[t.relationship];
@@ -221,33 +219,23 @@ fn best(value: impl Fn(f64) -> f64) -> f64 {
     best.0
 }
 
-fn thresholds(
-    calibration: &Calibration,
-    readings: &[Reading],
-    targets: &[&Targets],
-) -> Thresholds {
+fn thresholds(calibration: &Calibration, readings: &[Reading], targets: &[&Targets]) -> Thresholds {
     let stalking = stalking_rows(calibration, readings, targets);
     let states = state_thresholds(&stalking);
 
-    let harm: Vec<(f64, bool)> = readings
-        .iter()
-        .zip(targets)
-        .map(|(r, t)| (calibration.harm.probability(r.harm), t.harm))
-        .collect();
+    let harm: Vec<(f64, bool)> =
+        readings.iter().zip(targets).map(|(r, t)| (calibration.harm.probability(r.harm), t.harm)).collect();
 
     let rows_of = |indicator, state| indicator_rows(calibration, readings, targets, indicator, state);
-    let pooled = |state| -> Vec<(f64, bool)> {
-        Indicator::ALL.iter().flat_map(|&i| rows_of(i, state)).collect()
-    };
+    let pooled =
+        |state| -> Vec<(f64, bool)> { Indicator::ALL.iter().flat_map(|&i| rows_of(i, state)).collect() };
     let (all_found, all_denied) = (pooled(1), pooled(2));
     let denied = best(|t| f1_at(&all_denied, t));
     let mut indicators = BTreeMap::new();
     for &indicator in Indicator::ALL {
         let rows = rows_of(indicator, 1);
         let positives = rows.iter().filter(|r| r.1).count() as f64;
-        let found = best(|t| {
-            positives * f1_at(&rows, t) + COMMON_WEIGHT * f1_at(&all_found, t)
-        });
+        let found = best(|t| positives * f1_at(&rows, t) + COMMON_WEIGHT * f1_at(&all_found, t));
         indicators.insert(indicator, IndicatorThresholds { found, denied });
     }
 
@@ -255,8 +243,7 @@ fn thresholds(
     let width = Indicator::ALL.len();
     for (r, t) in readings.iter().zip(targets) {
         for i in (0..width).filter(|&i| t.states[i] == 1) {
-            let marked: Vec<usize> =
-                t.evidence.iter().filter(|e| e.1 == i && !e.2).map(|e| e.0).collect();
+            let marked: Vec<usize> = t.evidence.iter().filter(|e| e.1 == i && !e.2).map(|e| e.0).collect();
             if marked.is_empty() || found_log_odds(r, i) < 0.0 {
                 continue;
             }

@@ -67,10 +67,8 @@ impl Trainer {
             0,
         )?;
         let t = &self.settings.training;
-        let config =
-            AdamWConfig { beta1: 0.9, beta2: 0.999, eps: 1e-8, weight_decay: t.weight_decay };
-        self.optimiser =
-            AdamW::from_arrays(config, state.step, moments).map_err(tensor_error)?;
+        let config = AdamWConfig { beta1: 0.9, beta2: 0.999, eps: 1e-8, weight_decay: t.weight_decay };
+        self.optimiser = AdamW::from_arrays(config, state.step, moments).map_err(tensor_error)?;
         self.state = state;
         Ok(())
     }

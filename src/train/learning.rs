@@ -197,7 +197,9 @@ fn company_order_and_batch_size_change_no_reading() {
     for (i, text) in tokens.iter().enumerate() {
         let alone = &network.read(std::slice::from_ref(text)).unwrap()[0];
         for other in [&together[i], &backwards[i]] {
-            let close = |a: &[f32], b: &[f32]| a.len() == b.len() && a.iter().zip(b).all(|(a, b)| (a - b).abs() < 1e-5);
+            let close = |a: &[f32], b: &[f32]| {
+                a.len() == b.len() && a.iter().zip(b).all(|(a, b)| (a - b).abs() < 1e-5)
+            };
             assert!(close(&alone.grade, &other.grade) && close(&alone.found, &other.found));
             assert!(close(&alone.link, &other.link) && close(&alone.tags, &other.tags));
             assert!(close(&alone.found_evidence, &other.found_evidence));

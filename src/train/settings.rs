@@ -172,8 +172,7 @@ impl TrainSettings {
     ///
     /// When they cannot be written, which is a fault of this program.
     pub fn to_toml(&self) -> Result<String> {
-        toml::to_string(self)
-            .map_err(|error| Error::new(ErrorKind::Internal, format!("settings: {error}")))
+        toml::to_string(self).map_err(|error| Error::new(ErrorKind::Internal, format!("settings: {error}")))
     }
 
     fn check(&self) -> Result<()> {

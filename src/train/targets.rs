@@ -81,11 +81,7 @@ pub fn change(text: &str, case: Recase, strip: bool) -> String {
 /// # Errors
 ///
 /// When the text cannot be tokenised.
-pub fn item(
-    example: &Example,
-    tokeniser: &Tokeniser,
-    (case, strip): (Recase, bool),
-) -> Result<Option<Item>> {
+pub fn item(example: &Example, tokeniser: &Tokeniser, (case, strip): (Recase, bool)) -> Result<Option<Item>> {
     let Some(labels) = &example.labels else { return Ok(None) };
     let tokens = tokeniser.encode(&change(&example.report.text, case, strip))?;
     let mut states = vec![0; Indicator::ALL.len()];
@@ -105,9 +101,7 @@ pub fn item(
     };
     let mut evidence: Vec<(usize, usize, bool)> = Vec::new();
     for span in &example.spans {
-        evidence.extend(
-            within(span.start, span.end).map(|token| (token, span.label.index(), span.denied)),
-        );
+        evidence.extend(within(span.start, span.end).map(|token| (token, span.label.index(), span.denied)));
     }
     evidence.sort_unstable();
     evidence.dedup();
@@ -115,8 +109,7 @@ pub fn item(
     let mut roles = vec![0; tokens.len()];
     for entity in &example.entities {
         for (i, token) in within(entity.start, entity.end).enumerate() {
-            tags[token] =
-                if i == 0 { begin_tag(entity.kind) } else { inside_tag(entity.kind) };
+            tags[token] = if i == 0 { begin_tag(entity.kind) } else { inside_tag(entity.kind) };
             roles[token] = role_index(entity.role);
         }
     }

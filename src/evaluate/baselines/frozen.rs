@@ -24,11 +24,7 @@ pub struct Frozen<'a> {
 /// `[CLS]` and `[SEP]` among them.
 fn pooled(network: &Network, text: &str) -> Result<Vec<f64>> {
     let tokens = network.tokeniser.encode(text)?;
-    let window = network
-        .encoder
-        .max_position_embeddings
-        .saturating_sub(2)
-        .max(1);
+    let window = network.encoder.max_position_embeddings.saturating_sub(2).max(1);
     let mut sum: Vec<f64> = Vec::new();
     let mut rows = 0.0;
     let mut start = 0;
@@ -76,15 +72,8 @@ impl<'a> Frozen<'a> {
     /// When a text cannot be read, or fewer than two grades are among the
     /// labels.
     pub fn train(network: &'a Network, dataset: &Dataset) -> Result<Self> {
-        let examples: Vec<&Example> = dataset
-            .examples
-            .iter()
-            .filter(|e| e.labels.is_some())
-            .collect();
-        let values = examples
-            .iter()
-            .map(|e| pooled(network, &e.report.text))
-            .collect::<Result<Vec<_>>>()?;
+        let examples: Vec<&Example> = dataset.examples.iter().filter(|e| e.labels.is_some()).collect();
+        let values = examples.iter().map(|e| pooled(network, &e.report.text)).collect::<Result<Vec<_>>>()?;
         let columns = values.first().map_or(0, Vec::len);
         let n = values.len().max(1) as f64;
         let scale: Vec<(f64, f64)> = (0..columns)
@@ -94,16 +83,9 @@ impl<'a> Frozen<'a> {
                 (mean, variance.sqrt().max(1e-6))
             })
             .collect();
-        let data = Sparse {
-            columns,
-            rows: values.iter().map(|v| row(v, &scale)).collect(),
-        };
+        let data = Sparse { columns, rows: values.iter().map(|v| row(v, &scale)).collect() };
         let heads = Heads::learn(&data, &examples, C)?;
-        Ok(Self {
-            network,
-            scale,
-            heads,
-        })
+        Ok(Self { network, scale, heads })
     }
 }
 

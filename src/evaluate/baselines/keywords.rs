@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 
 use serde::Deserialize;
 
-use crate::codebook::{Grade, Indicator, Relationship};
+use crate::codebook::{Indicator, Relationship};
 use crate::corpus::Span;
 use crate::error::{Error, ErrorKind, Result};
 use crate::evaluate::{IndicatorState, ReportState, Scorer, Scores};
@@ -26,12 +26,7 @@ struct Pattern(Vec<Part>);
 
 impl Pattern {
     fn parse(text: &str) -> Result<Self> {
-        let bad = || {
-            Error::new(
-                ErrorKind::Data,
-                format!("keyword rules: not a pattern: `{text}`"),
-            )
-        };
+        let bad = || Error::new(ErrorKind::Data, format!("keyword rules: not a pattern: `{text}`"));
         let mut parts = Vec::new();
         for token in text.split_whitespace() {
             parts.push(match token.strip_prefix("..") {
@@ -69,13 +64,7 @@ impl Pattern {
                 Some((Part::Word(any), parts)) => {
                     let word = &words.get(at)?.text;
                     any.iter()
-                        .any(|(w, prefix)| {
-                            if *prefix {
-                                word.starts_with(w.as_str())
-                            } else {
-                                word == w
-                            }
-                        })
+                        .any(|(w, prefix)| if *prefix { word.starts_with(w.as_str()) } else { word == w })
                         .then(|| rest(parts, words, at + 1))?
                 }
             }
@@ -108,19 +97,11 @@ fn sentences(text: &str) -> Vec<Vec<Word>> {
     for (i, c) in text.chars().enumerate() {
         let apostrophe = matches!(c, '\'' | '\u{2019}');
         if c.is_alphanumeric() {
-            let word = word.get_or_insert_with(|| Word {
-                text: String::new(),
-                start: i,
-                end: i,
-            });
+            let word = word.get_or_insert_with(|| Word { text: String::new(), start: i, end: i });
             word.text.extend(c.to_lowercase());
             word.end = i + 1;
         } else if !apostrophe || word.is_none() {
-            close(
-                &mut word,
-                &mut sentences,
-                matches!(c, '.' | '!' | '?' | ';' | '\n'),
-            );
+            close(&mut word, &mut sentences, matches!(c, '.' | '!' | '?' | ';' | '\n'));
         }
     }
     close(&mut word, &mut sentences, true);
@@ -183,11 +164,7 @@ impl<N> Rule<N> {
         let mut found = Vec::new();
         let mut at = 0;
         while at < sentence.len() {
-            let longest = self
-                .patterns
-                .iter()
-                .filter_map(|p| p.match_at(&sentence[at..]))
-                .max();
+            let longest = self.patterns.iter().filter_map(|p| p.match_at(&sentence[at..])).max();
             match longest {
                 Some(length) if length > 0 => {
                     found.push((at, at + length));
@@ -217,8 +194,7 @@ struct Rules {
 impl Rules {
     fn parse(toml_text: &str) -> Result<Self> {
         let file: File = toml::from_str(toml_text).map_err(|err| {
-            Error::new(ErrorKind::Data, format!("keyword rules: {}", err.message()))
-                .with_source(err)
+            Error::new(ErrorKind::Data, format!("keyword rules: {}", err.message())).with_source(err)
         })?;
         Ok(Self {
             negators: file.negators,
@@ -272,11 +248,7 @@ impl Rules {
             let i = rule.name.index();
             // More matches are surer: 0.6, 0.8, 0.9, …
             let p = |n: i32| {
-                if n == 0 {
-                    0.0
-                } else {
-                    1.0 - 0.8 * 0.5f64.powi(n)
-                }
+                if n == 0 { 0.0 } else { 1.0 - 0.8 * 0.5f64.powi(n) }
             };
             scores.found[i] = p(found);
             scores.denied[i] = p(denied);
@@ -294,29 +266,16 @@ impl Rules {
         let states = scores.states.clone();
         scores.evidence.retain(|s| {
             let state = states[s.label.index()];
-            state
-                == if s.denied {
-                    IndicatorState::Denied
-                } else {
-                    IndicatorState::Found
-                }
+            state == if s.denied { IndicatorState::Denied } else { IndicatorState::Found }
         });
         let is_found = |i: Indicator| states[i.index()] == IndicatorState::Found;
         let acts = &Indicator::ALL[..7];
-        if is_found(Indicator::Repeated)
-            && is_found(Indicator::Unwanted)
-            && acts.iter().any(|&a| is_found(a))
+        if is_found(Indicator::Repeated) && is_found(Indicator::Unwanted) && acts.iter().any(|&a| is_found(a))
         {
             sum += self.repeated_and_unwanted;
         }
-        let has =
-            |patterns: &Rule<String>| sentences.iter().any(|s| !patterns.matches(s).is_empty());
-        sum += self
-            .against
-            .iter()
-            .filter(|a| has(a))
-            .map(|a| a.weight)
-            .sum::<f64>();
+        let has = |patterns: &Rule<String>| sentences.iter().any(|s| !patterns.matches(s).is_empty());
+        sum += self.against.iter().filter(|a| has(a)).map(|a| a.weight).sum::<f64>();
         let sigmoid = |x: f64| 1.0 / (1.0 + (-x).exp());
         let p = sigmoid(sum);
         let likely = p * sigmoid(sum - self.bias + self.likely_bias);
@@ -332,11 +291,7 @@ impl Rules {
         }
         scores.relationship = vec![0.0; Relationship::ALL.len()];
         scores.relationship[best.1.index()] = 1.0;
-        scores.state = Some(match scores.grade() {
-            Grade::Likely => ReportState::Review,
-            Grade::Possible => ReportState::Possible,
-            Grade::None => ReportState::NothingFound,
-        });
+        scores.state = Some(ReportState::of(scores.grade()));
         scores
     }
 }
@@ -345,6 +300,7 @@ impl Rules {
 #[derive(Copy, Clone, Debug, Default)]
 pub struct Keywords;
 
+#[allow(clippy::expect_used, reason = "the text is part of the binary and a test reads it")]
 static RULES: LazyLock<Rules> = LazyLock::new(|| {
     // The text is part of the binary and `the_rules_parse` reads it.
     Rules::parse(include_str!("keywords.toml")).expect("the keyword rules parse")
@@ -386,10 +342,7 @@ mod tests {
         let pattern = Pattern::parse("follow*|tailed ..2 home").unwrap();
         assert_eq!(pattern.match_at(&words("followed her home")), Some(3));
         assert_eq!(pattern.match_at(&words("tailed home")), Some(2));
-        assert_eq!(
-            pattern.match_at(&words("followed her all the way home")),
-            None
-        );
+        assert_eq!(pattern.match_at(&words("followed her all the way home")), None);
         assert_eq!(pattern.match_at(&words("home")), None);
     }
 
@@ -400,29 +353,13 @@ mod tests {
         let cases = [
             Case("He made threats.", Indicator::Threat, Found),
             Case("No threats were made.", Indicator::Threat, Denied),
-            Case(
-                "There have been no direct or veiled threats.",
-                Indicator::Threat,
-                Denied,
-            ),
-            Case(
-                "He did not knock but threatened her.",
-                Indicator::Threat,
-                Found,
-            ),
+            Case("There have been no direct or veiled threats.", Indicator::Threat, Denied),
+            Case("He did not knock but threatened her.", Indicator::Threat, Found),
             Case("Caller wasn't followed.", Indicator::Following, Denied),
             Case("Nil weapons seen.", Indicator::Weapon, Denied),
-            Case(
-                "It was quiet. No. Threats were made.",
-                Indicator::Threat,
-                Found,
-            ),
+            Case("It was quiet. No. Threats were made.", Indicator::Threat, Found),
             Case("The bins were collected.", Indicator::Threat, NotMentioned),
-            Case(
-                "He put his hands round her neck.",
-                Indicator::Strangulation,
-                Found,
-            ),
+            Case("He put his hands round her neck.", Indicator::Strangulation, Found),
         ];
         for Case(text, indicator, want) in cases {
             assert_eq!(state(text, indicator), want, "{text}");
@@ -433,16 +370,8 @@ mod tests {
     fn evidence_is_the_words_that_matched() {
         let text = "Café: she says he\u{2019}s followed her home again.";
         let scores = RULES.answer(text);
-        let span = scores
-            .evidence
-            .iter()
-            .find(|s| s.label == Indicator::Following)
-            .unwrap();
-        let words: String = text
-            .chars()
-            .skip(span.start)
-            .take(span.end - span.start)
-            .collect();
+        let span = scores.evidence.iter().find(|s| s.label == Indicator::Following).unwrap();
+        let words: String = text.chars().skip(span.start).take(span.end - span.start).collect();
         assert!(words.starts_with("followed her"), "{words}");
     }
 
@@ -456,10 +385,7 @@ mod tests {
             value 40 pounds recovered.";
         assert!(p(stalking) > 0.95, "{}", p(stalking));
         assert!(p(dispute) < 0.1, "{}", p(dispute));
-        assert_eq!(
-            RULES.answer(stalking).relationship(),
-            Relationship::ExPartner
-        );
+        assert_eq!(RULES.answer(stalking).relationship(), Relationship::ExPartner);
     }
 
     proptest! {

@@ -12,7 +12,7 @@ use rayon::prelude::*;
 use crate::codebook::{Indicator, Relationship};
 use crate::corpus::{Example, Labels};
 use crate::error::{Error, ErrorKind, Result};
-use crate::evaluate::{IndicatorState, Scores};
+use crate::evaluate::{IndicatorState, ReportState, Scores};
 
 /// Rows of features, each as `(column, value)`.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -33,9 +33,7 @@ pub struct Logistic {
 }
 
 fn dot(row: &[(u32, f64)], weights: &[f64]) -> f64 {
-    row.iter()
-        .map(|&(c, v)| v * weights.get(c as usize).copied().unwrap_or(0.0))
-        .sum()
+    row.iter().map(|&(c, v)| v * weights.get(c as usize).copied().unwrap_or(0.0)).sum()
 }
 
 fn sigmoid(x: f64) -> f64 {
@@ -117,11 +115,7 @@ impl Logistic {
             // Halve the step until the loss falls enough (Armijo).
             let mut step = 1.0;
             let moved = loop {
-                let next: Vec<f64> = w
-                    .iter()
-                    .zip(&direction)
-                    .map(|(w, d)| w + step * d)
-                    .collect();
+                let next: Vec<f64> = w.iter().zip(&direction).map(|(w, d)| w + step * d).collect();
                 let (next_value, next_gradient) = loss(data, rows, y, c, &next);
                 if next_value <= value + 1e-4 * step * slope {
                     break Some((next, next_value, next_gradient));
@@ -135,11 +129,7 @@ impl Logistic {
                 break;
             };
             let s: Vec<f64> = next.iter().zip(&w).map(|(a, b)| a - b).collect();
-            let d: Vec<f64> = next_gradient
-                .iter()
-                .zip(&gradient)
-                .map(|(a, b)| a - b)
-                .collect();
+            let d: Vec<f64> = next_gradient.iter().zip(&gradient).map(|(a, b)| a - b).collect();
             let curvature = inner(&s, &d);
             if curvature > 1e-12 {
                 if memory.len() == MEMORY {
@@ -150,10 +140,7 @@ impl Logistic {
             (w, value, gradient) = (next, next_value, next_gradient);
         }
         let intercept = w.pop().unwrap_or(0.0);
-        Self {
-            weights: w,
-            intercept,
-        }
+        Self { weights: w, intercept }
     }
 
     /// The probability of a row.
@@ -181,26 +168,17 @@ impl Question {
     fn learn(data: &Sparse, y: &[bool], folds: &[usize], c: f64) -> Self {
         let positives = y.iter().filter(|y| **y).count();
         if positives < LEAST {
-            return Self {
-                model: None,
-                threshold: 0.5,
-            };
+            return Self { model: None, threshold: 0.5 };
         }
         let mut held_out: Vec<(f64, bool)> = Vec::with_capacity(y.len());
         for fold in 0..FOLDS {
             let rows: Vec<usize> = (0..y.len()).filter(|&r| folds[r] != fold).collect();
             let model = Logistic::fit(data, &rows, y, c);
-            held_out.extend(
-                (0..y.len())
-                    .filter(|&r| folds[r] == fold)
-                    .map(|r| (model.p(&data.rows[r]), y[r])),
-            );
+            held_out
+                .extend((0..y.len()).filter(|&r| folds[r] == fold).map(|r| (model.p(&data.rows[r]), y[r])));
         }
         let rows: Vec<usize> = (0..y.len()).collect();
-        Self {
-            model: Some(Logistic::fit(data, &rows, y, c)),
-            threshold: best_threshold(held_out, positives),
-        }
+        Self { model: Some(Logistic::fit(data, &rows, y, c)), threshold: best_threshold(held_out, positives) }
     }
 
     fn p(&self, row: &[(u32, f64)]) -> f64 {
@@ -249,10 +227,7 @@ impl Heads {
     ///
     /// When fewer than two grades are among the labels.
     pub fn learn(data: &Sparse, examples: &[&Example], c: f64) -> Result<Self> {
-        let mut kept = Sparse {
-            columns: data.columns,
-            rows: Vec::new(),
-        };
+        let mut kept = Sparse { columns: data.columns, rows: Vec::new() };
         let mut labels: Vec<&Labels> = Vec::new();
         let mut folds = Vec::new();
         let mut fold_of = std::collections::BTreeMap::new();
@@ -276,10 +251,7 @@ impl Heads {
         if labels.windows(2).all(|l| l[0].stalking == l[1].stalking) {
             return Err(Error::new(
                 ErrorKind::Data,
-                format!(
-                    "a baseline cannot be trained on {} labelled reports of one grade",
-                    labels.len()
-                ),
+                format!("a baseline cannot be trained on {} labelled reports of one grade", labels.len()),
             ));
         }
         type Truth = Box<dyn Fn(&Labels) -> bool + Send + Sync>;
@@ -305,10 +277,7 @@ impl Heads {
                 Question::learn(&kept, &y, &folds, c)
             })
             .collect();
-        let none = || Question {
-            model: None,
-            threshold: 0.5,
-        };
+        let none = || Question { model: None, threshold: 0.5 };
         let mut one = || learnt.pop_front().unwrap_or_else(none);
         Ok(Self {
             stalking: one(),
@@ -345,6 +314,7 @@ impl Heads {
         if sum > 0.0 {
             scores.relationship = each.into_iter().map(|p| p / sum).collect();
         }
+        scores.state = Some(ReportState::of(scores.grade()));
         scores
     }
 }
@@ -370,10 +340,7 @@ mod tests {
         let y = [true, false, true, true, false, false, true, false];
         let data = Sparse {
             columns: 3,
-            rows: x
-                .iter()
-                .map(|r| r.iter().enumerate().map(|(c, &v)| (c as u32, v)).collect())
-                .collect(),
+            rows: x.iter().map(|r| r.iter().enumerate().map(|(c, &v)| (c as u32, v)).collect()).collect(),
         };
         let rows: Vec<usize> = (0..8).collect();
         let got = Logistic::fit(&data, &rows, &y, 2.0);
@@ -388,10 +355,7 @@ mod tests {
 
     #[test]
     fn one_class_and_no_row_give_finite_answers() {
-        let data = Sparse {
-            columns: 1,
-            rows: vec![vec![(0, 1.0)]; 20],
-        };
+        let data = Sparse { columns: 1, rows: vec![vec![(0, 1.0)]; 20] };
         let rows: Vec<usize> = (0..20).collect();
         let p = Logistic::fit(&data, &rows, &[true; 20], 10.0).p(&data.rows[0]);
         assert!(p > 0.9 && p < 1.0, "{p}");

@@ -108,17 +108,11 @@ impl TfIdf {
     ///
     /// When fewer than two grades are among the labels.
     pub fn train(dataset: &Dataset) -> Result<Self> {
-        let examples: Vec<&Example> = dataset
-            .examples
-            .iter()
-            .filter(|e| e.labels.is_some())
-            .collect();
+        let examples: Vec<&Example> = dataset.examples.iter().filter(|e| e.labels.is_some()).collect();
         let texts: Vec<&str> = examples.iter().map(|e| &*e.report.text).collect();
         let vocabulary = Vocabulary::new(&texts, LEAST_DOCUMENTS);
-        let data = Sparse {
-            columns: vocabulary.len(),
-            rows: texts.iter().map(|t| vocabulary.row(t)).collect(),
-        };
+        let data =
+            Sparse { columns: vocabulary.len(), rows: texts.iter().map(|t| vocabulary.row(t)).collect() };
         let heads = Heads::learn(&data, &examples, C)?;
         Ok(Self { vocabulary, heads })
     }
@@ -144,11 +138,7 @@ mod tests {
 
     #[test]
     fn weights_are_those_of_scikit_learn() {
-        let texts = [
-            "he followed her home",
-            "she saw him at her home home",
-            "he sent flowers",
-        ];
+        let texts = ["he followed her home", "she saw him at her home home", "he sent flowers"];
         let vocabulary = Vocabulary::new(&texts, 1);
         assert_eq!(vocabulary.len(), 20);
         let row = vocabulary.row(texts[1]);
@@ -175,10 +165,7 @@ mod tests {
         let test = toy::dataset(200, 2);
         let rows = Rows::of(&test).unwrap();
         let scorer = TfIdf::train(&train).unwrap();
-        let settings = Settings {
-            resamples: 20,
-            ..Settings::default()
-        };
+        let settings = Settings { resamples: 20, ..Settings::default() };
         let figures = figures(&scorer, &rows, &settings).unwrap();
         let at = |name: &str| figures.figures.get(name).unwrap().value;
         assert!(at("stalking.average_precision") > 0.95);

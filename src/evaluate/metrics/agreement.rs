@@ -75,10 +75,7 @@ mod tests {
         // The usual textbook table: both yes 20, 5, 10, both no 15.
         let table = [(0, 0, 20), (0, 1, 5), (1, 0, 10), (1, 1, 15)];
         let side = |second: bool| -> Vec<i32> {
-            table
-                .iter()
-                .flat_map(|&(a, b, n)| vec![if second { b } else { a }; n])
-                .collect()
+            table.iter().flat_map(|&(a, b, n)| vec![if second { b } else { a }; n]).collect()
         };
         let got = cohen_kappa(&side(false), &side(true)).unwrap();
         assert!(close(got, 0.4, 1e-12), "{got}");
@@ -106,9 +103,8 @@ mod tests {
             [x, 3, 3, 3, 2, 3, 4, 2, 2, 5, 1, x],
             [1, 2, 3, 3, 2, 4, 4, 1, 2, 5, 1, x],
         ];
-        let units: Vec<Vec<i32>> = (0..12)
-            .map(|u| coders.iter().map(|c| c[u]).filter(|&v| v != x).collect())
-            .collect();
+        let units: Vec<Vec<i32>> =
+            (0..12).map(|u| coders.iter().map(|c| c[u]).filter(|&v| v != x).collect()).collect();
         let got = krippendorff_alpha(&units).unwrap();
         assert!(close(got, 0.743, 0.0005), "{got}");
         assert!(!close(got, 0.75, 0.0005));

@@ -22,16 +22,9 @@ impl Interval {
         values.sort_by(f64::total_cmp);
         let at = |share: f64| {
             let place = (values.len() as f64 * share) as usize;
-            values
-                .get(place.min(values.len().saturating_sub(1)))
-                .copied()
-                .unwrap_or(value)
+            values.get(place.min(values.len().saturating_sub(1))).copied().unwrap_or(value)
         };
-        Self {
-            value,
-            low: at(0.025),
-            high: at(0.975),
-        }
+        Self { value, low: at(0.025), high: at(0.975) }
     }
 }
 
@@ -71,12 +64,7 @@ impl Resamples {
                 }
             }
         }
-        Self {
-            rows,
-            group,
-            draws,
-            groups: groups.len(),
-        }
+        Self { rows, group, draws, groups: groups.len() }
     }
 
     /// A weight of 1 for every row.
@@ -123,9 +111,8 @@ pub fn bootstrap(
     let mut rng = Rng::new(seed, "bootstrap");
     let values: Vec<f64> = (0..resamples)
         .filter_map(|_| {
-            let rows: Vec<usize> = (0..groups.len())
-                .flat_map(|_| groups[rng.below(groups.len())].iter().copied())
-                .collect();
+            let rows: Vec<usize> =
+                (0..groups.len()).flat_map(|_| groups[rng.below(groups.len())].iter().copied()).collect();
             figure(&rows)
         })
         .collect();
@@ -140,9 +127,8 @@ mod tests {
     #[test]
     fn bootstrap_covers_the_mean_and_repeats() {
         let groups: Vec<Vec<usize>> = (0..50).map(|i| vec![2 * i, 2 * i + 1]).collect();
-        let mean = |rows: &[usize]| {
-            Some(rows.iter().map(|r| (r % 10) as f64).sum::<f64>() / rows.len() as f64)
-        };
+        let mean =
+            |rows: &[usize]| Some(rows.iter().map(|r| (r % 10) as f64).sum::<f64>() / rows.len() as f64);
         let a = bootstrap(&groups, 200, 1, mean).unwrap();
         assert!(a.low < 4.5 && 4.5 < a.high && a.value == 4.5, "{a:?}");
         assert_eq!(Some(a), bootstrap(&groups, 200, 1, mean));
@@ -180,19 +166,14 @@ mod tests {
             let total: f64 = w.iter().sum();
             Some(w.iter().step_by(2).sum::<f64>() / total)
         };
-        let i = Resamples::new(&groups, 400, 2000, 3)
-            .interval(figure)
-            .unwrap();
+        let i = Resamples::new(&groups, 400, 2000, 3).interval(figure).unwrap();
         let half = (i.high - i.low) / 2.0;
         // The percentiles of 2,000 resamples vary by about 4 %.
         assert!(close(half, 0.049, 0.005), "{i:?}");
         // Rows that go together in fours count as a quarter as many.
-        let groups: Vec<Vec<usize>> = (0..100)
-            .map(|i| (0..4).map(|k| (i / 2) * 8 + (i % 2) + 2 * k).collect())
-            .collect();
-        let i = Resamples::new(&groups, 400, 2000, 3)
-            .interval(figure)
-            .unwrap();
+        let groups: Vec<Vec<usize>> =
+            (0..100).map(|i| (0..4).map(|k| (i / 2) * 8 + (i % 2) + 2 * k).collect()).collect();
+        let i = Resamples::new(&groups, 400, 2000, 3).interval(figure).unwrap();
         assert!(close((i.high - i.low) / 2.0, 0.098, 0.01), "{i:?}");
     }
 

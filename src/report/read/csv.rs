@@ -9,8 +9,7 @@ use std::collections::BTreeMap;
 use std::io::{BufRead, Chain, Cursor, Read};
 
 use super::{
-    ColumnMap, ColumnRead, Intake, RECORD_BYTES_MAX, ReadOptions, Started, decode, empty, start,
-    too_long,
+    ColumnMap, ColumnRead, Intake, RECORD_BYTES_MAX, ReadOptions, Started, decode, empty, start, too_long,
 };
 use crate::error::{Error, ErrorKind, Result};
 use crate::report::{Cell, Field, Raw, Rejected, Report};
@@ -42,18 +41,13 @@ impl<R: BufRead> Csv<R> {
     pub fn new(source: R, name: &str, options: &ReadOptions) -> Result<Csv<R>> {
         let mut source = start(source, name)?;
         let mut head = Vec::new();
-        source
-            .by_ref()
-            .take(HEADER_BYTES_MAX)
-            .read_to_end(&mut head)
-            .map_err(|err| Error::io(name, err))?;
+        source.by_ref().take(HEADER_BYTES_MAX).read_to_end(&mut head).map_err(|err| Error::io(name, err))?;
         let mut best: Option<((usize, usize), u8)> = None;
         for delimiter in DELIMITERS {
             let mut rows = Rows::new(Cursor::new(&head[..]), delimiter);
             let score = match header_of(&mut rows, name) {
                 Ok(header) => {
-                    let known =
-                        |column: &&String| options.columns.field_of(column, false).is_some();
+                    let known = |column: &&String| options.columns.field_of(column, false).is_some();
                     (header.iter().filter(known).count(), header.len())
                 }
                 // A wrong delimiter may make nonsense of a quoted header. Another
@@ -79,11 +73,7 @@ impl<R: BufRead> Csv<R> {
                 intake.ignored.insert(column.clone(), 0);
             }
         }
-        Ok(Csv {
-            rows,
-            header,
-            intake,
-        })
+        Ok(Csv { rows, header, intake })
     }
 
     /// The columns that are not read, and in how many rows each held something.
@@ -94,10 +84,7 @@ impl<R: BufRead> Csv<R> {
     /// The columns that are read, in the order of the file.
     pub fn columns_read(&self) -> Vec<ColumnRead> {
         let read = |(column, field): &(String, Option<Field>)| {
-            Some(ColumnRead {
-                field: (*field)?,
-                column: column.clone(),
-            })
+            Some(ColumnRead { field: (*field)?, column: column.clone() })
         };
         self.header.iter().filter_map(read).collect()
     }
@@ -125,11 +112,7 @@ impl<R: BufRead> Csv<R> {
         }
         if found < needed || !surplus_is_blank {
             let reason = format!("row has {found} cells, the header has {needed}");
-            return Err(Rejected {
-                line,
-                id: raw.id(),
-                reason,
-            });
+            return Err(Rejected { line, id: raw.id(), reason });
         }
         self.intake.accept(raw, line)
     }
@@ -158,11 +141,7 @@ impl<R: BufRead> Iterator for Csv<R> {
                     }
                 }
                 Row::Broken(reason) => {
-                    return Some(Err(Rejected {
-                        line,
-                        id: None,
-                        reason,
-                    }));
+                    return Some(Err(Rejected { line, id: None, reason }));
                 }
             }
         }
@@ -172,46 +151,26 @@ impl<R: BufRead> Iterator for Csv<R> {
 /// The field of each column, checked.
 fn assign(header: &[String], map: &ColumnMap, name: &str) -> Result<Vec<Option<Field>>> {
     let refused = |why: String| Error::new(ErrorKind::Input, format!("{name}: {why}"));
-    let fields: Vec<Option<Field>> = header
-        .iter()
-        .map(|column| map.field_of(column, false))
-        .collect();
+    let fields: Vec<Option<Field>> = header.iter().map(|column| map.field_of(column, false)).collect();
     let place = |field: Field| fields.iter().position(|f| *f == Some(field));
     for (at, field) in fields.iter().enumerate() {
         if let Some(field) = field
             && let Some(first) = place(*field).filter(|&first| first != at)
         {
-            let why = format!(
-                "columns `{}` and `{}` both hold `{field}`",
-                header[first], header[at]
-            );
+            let why = format!("columns `{}` and `{}` both hold `{field}`", header[first], header[at]);
             return Err(refused(why).hint(format!("name the one to read: --map {field}=COLUMN")));
         }
     }
-    let needed = [Field::Id, Field::Text]
-        .into_iter()
-        .chain(map.columns.keys().copied());
+    let needed = [Field::Id, Field::Text].into_iter().chain(map.columns.keys().copied());
     for field in needed {
         if place(field).is_none() {
-            let column = map
-                .columns
-                .get(&field)
-                .map_or(field.name(), |column| column);
-            let mut there: Vec<String> = header
-                .iter()
-                .take(40)
-                .map(|c| format!("`{}`", short(c)))
-                .collect();
+            let column = map.columns.get(&field).map_or(field.name(), |column| column);
+            let mut there: Vec<String> = header.iter().take(40).map(|c| format!("`{}`", short(c))).collect();
             if header.len() > there.len() {
                 there.push("…".to_owned());
             }
-            return Err(refused(format!(
-                "no column `{column}`; the columns are: {}",
-                there.join(", ")
-            ))
-            .hint(format!(
-                "name the column that holds `{field}`: --map {field}=COLUMN"
-            )));
+            return Err(refused(format!("no column `{column}`; the columns are: {}", there.join(", ")))
+                .hint(format!("name the column that holds `{field}`: --map {field}=COLUMN")));
         }
     }
     Ok(fields)
@@ -236,10 +195,8 @@ fn header_of(rows: &mut Rows<impl BufRead>, name: &str) -> Result<Vec<String>> {
                 ));
             }
             Some((Row::Cells(cells), _)) => {
-                let cells: Vec<String> = decode_row(cells)
-                    .iter()
-                    .map(|cell| cell.trim().to_owned())
-                    .collect();
+                let cells: Vec<String> =
+                    decode_row(cells).iter().map(|cell| cell.trim().to_owned()).collect();
                 if cells.iter().any(|cell| !cell.is_empty()) {
                     return Ok(cells);
                 }
@@ -253,12 +210,7 @@ fn decode_row(cells: Vec<Vec<u8>>) -> Vec<String> {
     if cells.iter().all(|cell| std::str::from_utf8(cell).is_ok()) {
         return cells.into_iter().map(decode).collect();
     }
-    let windows = |cell: &Vec<u8>| {
-        encoding_rs::WINDOWS_1252
-            .decode_without_bom_handling(cell)
-            .0
-            .into_owned()
-    };
+    let windows = |cell: &Vec<u8>| encoding_rs::WINDOWS_1252.decode_without_bom_handling(cell).0.into_owned();
     cells.iter().map(windows).collect()
 }
 
@@ -292,13 +244,7 @@ enum State {
 
 impl<R: BufRead> Rows<R> {
     fn new(source: R, delimiter: u8) -> Rows<R> {
-        Rows {
-            source,
-            delimiter,
-            line: 1,
-            again: Cursor::new(Vec::new()),
-            limit: RECORD_BYTES_MAX,
-        }
+        Rows { source, delimiter, line: 1, again: Cursor::new(Vec::new()), limit: RECORD_BYTES_MAX }
     }
 
     /// The next row and the line it starts on.
@@ -318,10 +264,7 @@ impl<R: BufRead> Rows<R> {
                 }
                 if state == State::Quoted {
                     let reason = "a quote is opened and never closed";
-                    return Ok(Some((
-                        self.broken(taken, first_line, reason.to_owned()),
-                        first_line,
-                    )));
+                    return Ok(Some((self.broken(taken, first_line, reason.to_owned()), first_line)));
                 }
                 break;
             };
@@ -330,10 +273,7 @@ impl<R: BufRead> Rows<R> {
                 if !taken.contains(&b'\n') {
                     self.skip_line()?;
                 }
-                return Ok(Some((
-                    self.broken(taken, first_line, too_long()),
-                    first_line,
-                )));
+                return Ok(Some((self.broken(taken, first_line, too_long()), first_line)));
             }
             let ends_line = byte == b'\n' || byte == b'\r';
             match state {
@@ -359,12 +299,8 @@ impl<R: BufRead> Rows<R> {
                     self.line += 1;
                     if after_quote && lines > 0 {
                         taken.push(b'\n');
-                        let reason =
-                            "text goes on after a closing quote, in a row over several lines";
-                        return Ok(Some((
-                            self.broken(taken, first_line, reason.to_owned()),
-                            first_line,
-                        )));
+                        let reason = "text goes on after a closing quote, in a row over several lines";
+                        return Ok(Some((self.broken(taken, first_line, reason.to_owned()), first_line)));
                     }
                     break;
                 }
@@ -381,10 +317,7 @@ impl<R: BufRead> Rows<R> {
 
     /// Gives back all but the first line of a row that is none.
     fn broken(&mut self, mut taken: Vec<u8>, first_line: u64, reason: String) -> Row {
-        let rest = taken
-            .iter()
-            .position(|&b| b == b'\n')
-            .map(|at| taken.split_off(at + 1));
+        let rest = taken.iter().position(|&b| b == b'\n').map(|at| taken.split_off(at + 1));
         match rest {
             Some(mut rest) => {
                 // What was still waiting to be read again comes after it.
@@ -440,10 +373,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn shown(bytes: &[u8], map: &[&str]) -> Result<Vec<String>> {
-        let options = ReadOptions {
-            columns: ColumnMap::parse(map)?,
-            run: None,
-        };
+        let options = ReadOptions { columns: ColumnMap::parse(map)?, run: None };
         let reader = Csv::new(drip(bytes), "a.csv", &options)?;
         Ok(reader
             .map(|r| match r {
@@ -457,39 +387,22 @@ mod tests {
     fn rows_that_are_read() {
         let cases: [(&[u8], &[&str]); 14] = [
             (b"id,text\nR1,He was back.", &["R1=He was back."]),
-            (
-                b"\xef\xbb\xbfID;Text\r\nR1;\"a;b\r\nc \"\"d\"\"\"\r\n",
-                &["R1=a;b\r\nc \"d\""],
-            ),
+            (b"\xef\xbb\xbfID;Text\r\nR1;\"a;b\r\nc \"\"d\"\"\"\r\n", &["R1=a;b\r\nc \"d\""]),
             (b"id\ttext\nR1\ta, b; c", &["R1=a, b; c"]),
             (b"id|text\nR1|a, b", &["R1=a, b"]),
             (b"\"id\",\"a;b;c;d\",\"text\"\nR1,,x", &["R1=x"]),
             (b"id,text\rR1,a\rR2,b\r", &["R1=a", "R2=b"]),
             (b"\n,,\nid,text\n\n , \nR1,a\n", &["R1=a"]),
-            (
-                b"id,text\nR1,caf\xe9 \x80\nR2,caf\xc3\xa9\n",
-                &["R1=café €", "R2=café"],
-            ),
+            (b"id,text\nR1,caf\xe9 \x80\nR2,caf\xc3\xa9\n", &["R1=café €", "R2=café"]),
             (b"id,text,\nR1,a,\nR2,b,,,\n", &["R1=a", "R2=b"]),
-            (
-                b"id,text\nR1,5\" knife\nR2,\"said \"go\" twice\"\n",
-                &["R1=5\" knife", "R2=said go\" twice\""],
-            ),
+            (b"id,text\nR1,5\" knife\nR2,\"said \"go\" twice\"\n", &["R1=5\" knife", "R2=said go\" twice\""]),
             (b"id,text\nR1, padded \n R2 ,x\n", &["R1= padded ", "R2=x"]),
-            (
-                "id,text\nR1,\"مرحبا 🚓\nعليكم\"\n".as_bytes(),
-                &["R1=مرحبا 🚓\nعليكم"],
-            ),
+            ("id,text\nR1,\"مرحبا 🚓\nعليكم\"\n".as_bytes(), &["R1=مرحبا 🚓\nعليكم"]),
             (b"id,text\n", &[]),
             (b"\"id\",\"a\nb\",\"text\"\nR1,,a", &["R1=a"]),
         ];
         for (bytes, expected) in cases {
-            assert_eq!(
-                shown(bytes, &[]).unwrap(),
-                expected,
-                "{}",
-                String::from_utf8_lossy(bytes)
-            );
+            assert_eq!(shown(bytes, &[]).unwrap(), expected, "{}", String::from_utf8_lossy(bytes));
         }
     }
 
@@ -505,10 +418,7 @@ mod tests {
                     "R4=d",
                 ],
             ),
-            (
-                b"id,text\nR1,\"a\nR2,b\nR3,c",
-                &["line 2: a quote is opened and never closed", "R2=b", "R3=c"],
-            ),
+            (b"id,text\nR1,\"a\nR2,b\nR3,c", &["line 2: a quote is opened and never closed", "R2=b", "R3=c"]),
             (
                 b"id,text\nR1,\"a\nR2,\"b\"\nR3,\"c\nd\"\n",
                 &[
@@ -517,14 +427,8 @@ mod tests {
                     "R3=c\nd",
                 ],
             ),
-            (
-                b"id,text\nR1,\"a",
-                &["line 2: a quote is opened and never closed"],
-            ),
-            (
-                b"id,text\nR1,a\n\nR1,b\n",
-                &["R1=a", "line 4 (R1): `id` was used before: line 2"],
-            ),
+            (b"id,text\nR1,\"a", &["line 2: a quote is opened and never closed"]),
+            (b"id,text\nR1,a\n\nR1,b\n", &["R1=a", "line 4 (R1): `id` was used before: line 2"]),
             (
                 b"id,text,reported_at\nR1,\"a\nb\",04/25/2024\nR2,b,x\nR3,c,\n",
                 &[
@@ -535,12 +439,7 @@ mod tests {
             ),
         ];
         for (bytes, expected) in cases {
-            assert_eq!(
-                shown(bytes, &[]).unwrap(),
-                expected,
-                "{}",
-                String::from_utf8_lossy(bytes)
-            );
+            assert_eq!(shown(bytes, &[]).unwrap(), expected, "{}", String::from_utf8_lossy(bytes));
         }
     }
 
@@ -550,14 +449,8 @@ mod tests {
         rows.limit = 8;
         let mut next = || rows.next_row().unwrap();
         assert_eq!(next(), Some((Row::Broken(too_long()), 1)));
-        assert_eq!(
-            next(),
-            Some((Row::Cells(vec![b"c".to_vec(), b"d".to_vec()]), 2))
-        );
-        assert_eq!(
-            next(),
-            Some((Row::Cells(vec![b"e".to_vec(), b"f".to_vec()]), 3))
-        );
+        assert_eq!(next(), Some((Row::Cells(vec![b"c".to_vec(), b"d".to_vec()]), 2)));
+        assert_eq!(next(), Some((Row::Cells(vec![b"e".to_vec(), b"f".to_vec()]), 3)));
         assert_eq!(next(), None);
     }
 
@@ -570,70 +463,33 @@ mod tests {
                 "a.csv: no column `text`; the columns are: `id`, `MO_TEXT`",
                 "name the column that holds `text`: --map text=COLUMN",
             ),
-            (
-                b"Crime No,text\n1,a",
-                &[],
-                "no column `id`",
-                "--map id=COLUMN",
-            ),
-            (
-                b"id,text\nR1,a",
-                &["text=MO_TXT"],
-                "no column `MO_TXT`",
-                "--map text=COLUMN",
-            ),
-            (
-                b"id,text,Text\nR1,a,b",
-                &[],
-                "columns `text` and `Text` both hold `text`",
-                "--map text=COLUMN",
-            ),
-            (
-                b"id,\"text\nR1,a",
-                &[],
-                "line 1, the header: a quote is opened and never closed",
-                "",
-            ),
+            (b"Crime No,text\n1,a", &[], "no column `id`", "--map id=COLUMN"),
+            (b"id,text\nR1,a", &["text=MO_TXT"], "no column `MO_TXT`", "--map text=COLUMN"),
+            (b"id,text,Text\nR1,a,b", &[], "columns `text` and `Text` both hold `text`", "--map text=COLUMN"),
+            (b"id,\"text\nR1,a", &[], "line 1, the header: a quote is opened and never closed", ""),
         ];
         for (bytes, map, message, hint) in cases {
             let err = shown(bytes, map).unwrap_err();
             assert!(err.to_string().contains(message), "{err}");
-            assert!(
-                err.hint_text().unwrap_or_default().contains(hint),
-                "{err:?}"
-            );
+            assert!(err.hint_text().unwrap_or_default().contains(hint), "{err:?}");
             assert_eq!(err.kind(), ErrorKind::Input);
         }
     }
 
     #[test]
     fn columns_are_mapped_and_the_rest_is_said() {
-        let options = ReadOptions {
-            columns: ColumnMap::parse(["text=MO_TEXT", "id=Crime No"]).unwrap(),
-            run: None,
-        };
-        let bytes = b"Crime No,MO_TEXT,text,labels,Weather,Beat\n1,He was back.,not this,7,dry,\n2,Again.,,7,wet,\n";
+        let options =
+            ReadOptions { columns: ColumnMap::parse(["text=MO_TEXT", "id=Crime No"]).unwrap(), run: None };
+        let bytes =
+            b"Crime No,MO_TEXT,text,labels,Weather,Beat\n1,He was back.,not this,7,dry,\n2,Again.,,7,wet,\n";
         let mut reader = Csv::new(&bytes[..], "a.csv", &options).unwrap();
         let texts: Vec<String> = reader.by_ref().map(|r| r.unwrap().text).collect();
         assert_eq!(texts, ["He was back.", "Again."]);
-        let ignored: Vec<(&str, u64)> = reader
-            .ignored()
-            .iter()
-            .map(|(name, &n)| (&**name, n))
-            .collect();
+        let ignored: Vec<(&str, u64)> = reader.ignored().iter().map(|(name, &n)| (&**name, n)).collect();
         assert_eq!(ignored, [("Beat", 0), ("Weather", 2), ("text", 1)]);
-        let read: Vec<(Field, String)> = reader
-            .columns_read()
-            .into_iter()
-            .map(|c| (c.field, c.column))
-            .collect();
-        assert_eq!(
-            read,
-            [
-                (Field::Id, "Crime No".into()),
-                (Field::Text, "MO_TEXT".into())
-            ]
-        );
+        let read: Vec<(Field, String)> =
+            reader.columns_read().into_iter().map(|c| (c.field, c.column)).collect();
+        assert_eq!(read, [(Field::Id, "Crime No".into()), (Field::Text, "MO_TEXT".into())]);
     }
 
     proptest! {

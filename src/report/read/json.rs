@@ -51,12 +51,7 @@ impl<R: BufRead> JsonLines<R> {
             line += u64::from(first == b'\n');
             source.consume(1);
         }
-        Ok(JsonLines {
-            source,
-            intake: Intake::new(name, options),
-            line,
-            buffer: Vec::new(),
-        })
+        Ok(JsonLines { source, intake: Intake::new(name, options), line, buffer: Vec::new() })
     }
 
     /// The keys that no field has, and in how many records each stood.
@@ -67,21 +62,9 @@ impl<R: BufRead> JsonLines<R> {
     /// The keys read so far.
     pub fn columns_read(&self) -> Vec<ColumnRead> {
         let column = |field: Field| {
-            self.intake
-                .columns
-                .columns
-                .get(&field)
-                .cloned()
-                .unwrap_or(field.name().to_owned())
+            self.intake.columns.columns.get(&field).cloned().unwrap_or(field.name().to_owned())
         };
-        self.intake
-            .read
-            .iter()
-            .map(|&field| ColumnRead {
-                field,
-                column: column(field),
-            })
-            .collect()
+        self.intake.read.iter().map(|&field| ColumnRead { field, column: column(field) }).collect()
     }
 
     /// The error of the operating system that ended the reading, if one did.
@@ -95,10 +78,7 @@ impl<R: BufRead> JsonLines<R> {
         let text = match std::str::from_utf8(&self.buffer) {
             Ok(text) => text.trim_start_matches('\u{feff}'),
             Err(err) => {
-                return Err(rejected(
-                    None,
-                    format!("not UTF-8 at byte {}", err.valid_up_to() + 1),
-                ));
+                return Err(rejected(None, format!("not UTF-8 at byte {}", err.valid_up_to() + 1)));
             }
         };
         let raw = RefCell::new(Raw::new());
@@ -141,15 +121,11 @@ impl<R: BufRead> Iterator for JsonLines<R> {
                 Err(err) => return Some(Err(self.intake.fail(err, self.line))),
                 Ok(LineRead::End) => return None,
                 Ok(LineRead::TooLong) => {
-                    return Some(Err(Rejected {
-                        line: self.line,
-                        id: None,
-                        reason: too_long(),
-                    }));
+                    return Some(Err(Rejected { line: self.line, id: None, reason: too_long() }));
                 }
                 Ok(LineRead::Whole) => {
-                    let blank = self.buffer.iter().all(u8::is_ascii_whitespace)
-                        || self.buffer == b"\xef\xbb\xbf";
+                    let blank =
+                        self.buffer.iter().all(u8::is_ascii_whitespace) || self.buffer == b"\xef\xbb\xbf";
                     if !blank {
                         return Some(self.record());
                     }
@@ -226,12 +202,7 @@ mod tests {
     use super::super::tests::drip;
     use super::*;
 
-    fn all(
-        bytes: &[u8],
-    ) -> (
-        Vec<std::result::Result<Report, Rejected>>,
-        BTreeMap<String, u64>,
-    ) {
+    fn all(bytes: &[u8]) -> (Vec<std::result::Result<Report, Rejected>>, BTreeMap<String, u64>) {
         let mut reader = JsonLines::new(drip(bytes), "a.jsonl", &ReadOptions::default()).unwrap();
         (reader.by_ref().collect(), reader.ignored().clone())
     }
@@ -276,21 +247,13 @@ mod tests {
 
     #[test]
     fn keys_can_be_mapped() {
-        let options = ReadOptions {
-            columns: super::super::ColumnMap::parse(["text=MO_TEXT"]).unwrap(),
-            run: None,
-        };
+        let options =
+            ReadOptions { columns: super::super::ColumnMap::parse(["text=MO_TEXT"]).unwrap(), run: None };
         let line = br#"{"id":"R1","MO_TEXT":"He was back.","text":"not this"}"#;
         let mut reader = JsonLines::new(&line[..], "a", &options).unwrap();
         assert_eq!(reader.next().unwrap().unwrap().text, "He was back.");
         assert_eq!(reader.ignored().get("text"), Some(&1));
-        assert_eq!(
-            reader.columns_read()[1],
-            ColumnRead {
-                field: Field::Text,
-                column: "MO_TEXT".into()
-            }
-        );
+        assert_eq!(reader.columns_read()[1], ColumnRead { field: Field::Text, column: "MO_TEXT".into() });
     }
 
     #[test]
@@ -301,10 +264,7 @@ mod tests {
         );
         let (records, _) = all(line.as_bytes());
         assert!(records[0].is_ok());
-        assert_eq!(
-            records[1].as_ref().unwrap_err().reason,
-            "`id`: text is needed, found a list"
-        );
+        assert_eq!(records[1].as_ref().unwrap_err().reason, "`id`: text is needed, found a list");
         assert!(records[2].is_err());
     }
 
@@ -312,12 +272,7 @@ mod tests {
     fn a_long_line_is_read_past() {
         let mut buffer = Vec::new();
         let mut source = drip(b"abc\r\nabcd\n\nabcdef\nab");
-        let mut read = || {
-            (
-                read_line(&mut source, &mut buffer, 4).unwrap(),
-                buffer.clone(),
-            )
-        };
+        let mut read = || (read_line(&mut source, &mut buffer, 4).unwrap(), buffer.clone());
         assert_eq!(read(), (LineRead::Whole, b"abc".to_vec()));
         assert_eq!(read(), (LineRead::Whole, b"abcd".to_vec()));
         assert_eq!(read(), (LineRead::Whole, b"".to_vec()));
@@ -329,8 +284,7 @@ mod tests {
     #[test]
     fn names_without_end_are_counted_together() {
         let keys: Vec<String> = (0..5000).map(|i| format!("\"k{i}\":0")).collect();
-        let (_, ignored) =
-            all(format!("{{\"id\":\"R1\",\"text\":\"x\",{}}}", keys.join(",")).as_bytes());
+        let (_, ignored) = all(format!("{{\"id\":\"R1\",\"text\":\"x\",{}}}", keys.join(",")).as_bytes());
         assert_eq!(ignored.len(), super::super::IGNORED_NAMES_MAX + 1);
         assert_eq!(ignored[super::super::IGNORED_REST], 4000);
     }
@@ -343,16 +297,11 @@ mod tests {
                 Err(std::io::Error::other("the disk is gone"))
             }
         }
-        let source = std::io::Read::chain(
-            &b"{\"id\":\"R1\",\"text\":\"x\"}\n"[..],
-            std::io::BufReader::new(Broken),
-        );
+        let source =
+            std::io::Read::chain(&b"{\"id\":\"R1\",\"text\":\"x\"}\n"[..], std::io::BufReader::new(Broken));
         let mut reader = JsonLines::new(source, "a.jsonl", &ReadOptions::default()).unwrap();
         assert!(reader.next().unwrap().is_ok());
-        assert_eq!(
-            reader.next().unwrap().unwrap_err().reason,
-            "reading failed: the disk is gone"
-        );
+        assert_eq!(reader.next().unwrap().unwrap_err().reason, "reading failed: the disk is gone");
         assert!(reader.next().is_none());
         assert_eq!(reader.failure().unwrap().kind(), ErrorKind::Io);
     }
