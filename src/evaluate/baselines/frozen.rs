@@ -104,3 +104,34 @@ impl Scorer for Frozen<'_> {
             .collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::evaluate::{Answers, Rows, toy};
+    use crate::model::heads_config;
+    use crate::nn::encoder::EncoderConfig;
+    use crate::text::fixture::tiny_tokeniser;
+
+    #[test]
+    fn any_length_of_text_gets_an_answer_that_depends_on_it_alone() {
+        let tokeniser = tiny_tokeniser();
+        let encoder = EncoderConfig::tiny(tokeniser.vocabulary());
+        let most = encoder.max_position_embeddings;
+        let network = Network::new(tokeniser, encoder, heads_config(), BTreeMap::new(), 1).unwrap();
+        let mut dataset = toy::dataset(40, 1);
+        let scorer = Frozen::train(&network, &dataset).unwrap();
+        let long = "he sat outside ".repeat(most);
+        let alone = scorer.score(&[&long]).unwrap();
+        let together = scorer.score(&["", &long, "\u{1f600}"]).unwrap();
+        assert_eq!(alone[0], together[1]);
+        dataset.examples[0].report.text = long;
+        dataset.examples[0].spans.clear();
+        dataset.examples[0].entities.clear();
+        // Answers are checked to be probabilities.
+        assert!(Answers::of(&scorer, &Rows::of(&dataset).unwrap()).is_ok());
+        assert!(Frozen::train(&network, &Dataset::default()).is_err());
+    }
+}
