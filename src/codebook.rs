@@ -557,6 +557,7 @@ impl Codebook {
 }
 
 /// The embedded profile, England and Wales.
+#[expect(clippy::expect_used, reason = "the text is part of the binary, and a test reads it")]
 pub fn codebook() -> &'static Codebook {
     static BOOK: LazyLock<Codebook> = LazyLock::new(|| {
         // The text is part of the binary and `the_embedded_codebook_parses` reads it.

@@ -32,7 +32,7 @@ use crate::error::{Error, ErrorKind, Result};
 pub use crate::assess::{IndicatorState, State as ReportState};
 pub use figures::{Figures, figures};
 pub use report::{Evaluation, Extent, evaluate};
-pub use rows::Rows;
+pub use rows::{COLUMNS, Rows};
 
 /// Anything that reads narratives and answers as the codebook asks.
 pub trait Scorer {

@@ -7,6 +7,14 @@
 //! - [`shipped`]: the model in `models/default` and what must hold of it
 //! - [`training`]: the `train` command, twice and resumed
 
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test may stop where it stands"
+)]
+
 mod bad_input;
 mod golden;
 mod imports;

@@ -37,10 +37,10 @@ pub(super) enum Command {
 /// The files of a model by the name that `--model` takes: a folder, or a hub
 /// repository at a pinned revision.
 pub(super) fn open_files(name: &str) -> Result<Files> {
-    if name.starts_with("hub:") {
-        if let Source::Hub { repo, revision } = Source::parse(name)? {
-            return Files::from_hub(&repo, &revision);
-        }
+    if name.starts_with("hub:")
+        && let Source::Hub { repo, revision } = Source::parse(name)?
+    {
+        return Files::from_hub(&repo, &revision);
     }
     Files::from_folder(Path::new(name))
 }
