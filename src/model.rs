@@ -27,7 +27,7 @@ pub const WINDOW_OVERLAP: usize = 128;
 
 /// Longest part of a narrative that is pooled as one, in tokens. A longer
 /// narrative is read in several parts, see [`Network::read`].
-pub const SECTION_TOKENS: usize = 4096;
+pub const SECTION_TOKENS: usize = 1020;
 
 /// Tokens that one pass takes when texts are read in numbers.
 const PASS_TOKENS: usize = 2048;

@@ -3,6 +3,7 @@
 //! - [`imports`]: which room may import which
 //! - [`score`]: the `score` command end to end, on good input
 //! - [`bad_input`]: what each kind of bad input gets
+//! - [`corpus`]: `corpus check`, and the datasets in the repository
 //! - [`golden`]: the shipped encoder against Hugging Face's implementation
 //! - [`shipped`]: the model in `models/default` and what must hold of it
 //! - [`training`]: the `train` command, twice and resumed
@@ -16,6 +17,7 @@
 )]
 
 mod bad_input;
+mod corpus;
 mod golden;
 mod imports;
 mod score;

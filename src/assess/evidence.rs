@@ -16,6 +16,9 @@ const GAP: usize = 1;
 /// Most tokens of a span; the strongest part of a longer run is shown.
 const MAX_TOKENS: usize = 24;
 
+/// Shortest words that are shown where there are longer ones, in characters.
+const LEAST_CHARS: usize = 5;
+
 /// A token is worth showing beside the strongest one from this share of its
 /// probability on, when none reaches the threshold.
 const BESIDE: f64 = 0.5;
@@ -81,6 +84,14 @@ impl<'a> Finder<'a> {
                     .unwrap_or(run.start);
                 *run = best..best + MAX_TOKENS;
             }
+        }
+        // A lone scrap such as "he" tells nothing beside a whole phrase.
+        let told = |run: &Range<usize>| {
+            let (start, end) = (self.tokens.offsets[run.start].0, self.tokens.offsets[run.end - 1].1);
+            end - start >= LEAST_CHARS
+        };
+        if runs.iter().any(|(_, run)| told(run)) {
+            runs.retain(|(_, run)| told(run));
         }
         // Strongest first; of equals the earlier.
         runs.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.start.cmp(&b.1.start)));

@@ -68,7 +68,7 @@ pub fn assessment(report: &Report, a: &Assessment, colour: bool) -> String {
     if !a.flags.is_empty() {
         let _ = writeln!(out, "  flags");
         for flag in &a.flags {
-            let _ = writeln!(out, "    {}", flag_line(*flag));
+            out += &wrapped("    ", &flag_line(*flag));
         }
     }
     let missing: Vec<String> =
