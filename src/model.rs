@@ -149,6 +149,15 @@ impl Network {
         Ok(Self { tokeniser, encoder, heads, params })
     }
 
+    /// The same network with other weights, all of which must be given.
+    ///
+    /// # Errors
+    ///
+    /// When a weight does not fit the configuration.
+    pub fn with_weights(&self, weights: BTreeMap<String, Array>) -> Result<Self> {
+        Self::new(self.tokeniser.clone(), self.encoder.clone(), self.heads.clone(), weights, 0)
+    }
+
     /// What a batch needs to know of this network.
     pub fn batch_shape(&self) -> BatchShape {
         let (cls, sep) = self.tokeniser.special();

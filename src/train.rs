@@ -30,7 +30,7 @@ use crate::nn::Mode;
 use crate::nn::batch::{Batch, TextInput};
 use crate::nn::heads::Outputs;
 use crate::nn::loss;
-use crate::nn::optim::{AdamW, AdamWConfig, WordGradient};
+use crate::nn::optim::{AdamW, WordGradient};
 use crate::nn::params::WORD_EMBEDDINGS;
 use crate::rng::{Rng, mix};
 use crate::text::Tokens;
@@ -107,6 +107,8 @@ pub struct Trainer {
     /// Batches of the current epoch: indices into the dataset.
     batches: Vec<Vec<usize>>,
     data_sha256: String,
+    /// Whether the step that was yielded last is to be kept as a checkpoint.
+    checkpoint_due: bool,
     failed: bool,
 }
 
@@ -156,7 +158,6 @@ impl Trainer {
         let mut network = base.base_network(t.seed)?;
         network.encoder.hidden_dropout_prob = t.dropout;
         network.encoder.attention_probs_dropout_prob = t.dropout;
-        let config = AdamWConfig { beta1: 0.9, beta2: 0.999, eps: 1e-8, weight_decay: t.weight_decay };
 
         let mut validation = Vec::new();
         for &i in &split.validation {
@@ -171,7 +172,7 @@ impl Trainer {
             }
         }
         let mut trainer = Self {
-            optimiser: AdamW::new(config),
+            optimiser: AdamW::new(t.adamw()),
             state: State {
                 step: 0,
                 epoch: 0,
@@ -182,6 +183,7 @@ impl Trainer {
                 stopped: false,
             },
             batches: Vec::new(),
+            checkpoint_due: false,
             failed: false,
             out: out.to_owned(),
             settings,
@@ -348,9 +350,7 @@ impl Trainer {
             rate: top_rate,
             validation,
         };
-        if step % t.checkpoint_steps == 0 || report.validation.is_some() {
-            self.save()?;
-        }
+        self.checkpoint_due = step % t.checkpoint_steps == 0 || report.validation.is_some();
         Ok(report)
     }
 
@@ -421,14 +421,7 @@ impl Trainer {
         let weights = folder::from_safetensors(&data)?;
         let shipped = folder::to_safetensors(&weights, Precision::Float16)?;
         let weights = folder::from_safetensors(&shipped)?;
-        let network = &self.network;
-        self.network = Network::new(
-            network.tokeniser.clone(),
-            network.encoder.clone(),
-            network.heads.clone(),
-            weights,
-            0,
-        )?;
+        self.network = self.network.with_weights(weights)?;
         let readings = self.read_validation()?;
         let targets: Vec<&targets::Targets> = self.validation.iter().map(|item| &item.targets).collect();
         let fitted = calibrate::fit(&readings, &targets);
@@ -471,7 +464,16 @@ impl Trainer {
 impl Iterator for Trainer {
     type Item = Result<Step>;
 
+    /// Takes a step. A checkpoint is written when the step after it is asked
+    /// for, so a caller that logs each step before it asks again never has a
+    /// checkpoint that is ahead of the log, whenever the run is killed.
     fn next(&mut self) -> Option<Result<Step>> {
+        if std::mem::take(&mut self.checkpoint_due)
+            && let Err(error) = self.save()
+        {
+            self.failed = true;
+            return Some(Err(error));
+        }
         if self.state.stopped || self.failed || self.state.step >= self.steps() {
             return None;
         }

@@ -117,6 +117,26 @@ fn one_seed_gives_one_model_also_when_killed_and_resumed() {
 }
 
 #[test]
+fn a_checkpoint_is_never_ahead_of_the_log() {
+    use throughline::train::Trainer;
+    use throughline::train::settings::TrainSettings;
+
+    let folder = tempfile::tempdir().unwrap();
+    let toml = std::fs::read_to_string(settings(folder.path())).unwrap();
+    let mut settings = TrainSettings::from_toml(&toml).unwrap();
+    settings.training.checkpoint_steps = 1;
+    let out = folder.path().join("run");
+
+    // Killed before the caller could write down the third step: it is taken again.
+    let mut trainer = Trainer::new(settings.clone(), &out).unwrap();
+    for _ in 0..3 {
+        trainer.next().unwrap().unwrap();
+    }
+    drop(trainer);
+    assert_eq!(Trainer::new(settings, &out).unwrap().resumed_at(), 2);
+}
+
+#[test]
 fn other_settings_in_the_same_folder_are_refused() {
     let folder = tempfile::tempdir().unwrap();
     let path = settings(folder.path());

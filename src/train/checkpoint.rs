@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use super::{State, Trainer};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::folder::{Precision, from_safetensors, to_safetensors, write_atomically};
-use crate::model::{Network, tensor_error};
-use crate::nn::optim::{AdamW, AdamWConfig};
+use crate::model::tensor_error;
+use crate::nn::optim::AdamW;
 use crate::nn::params::Array;
 
 /// File of the checkpoint in the folder of a run.
@@ -58,16 +58,8 @@ impl Trainer {
                 None => moments.insert(name, array),
             };
         }
-        let network = &self.network;
-        self.network = Network::new(
-            network.tokeniser.clone(),
-            network.encoder.clone(),
-            network.heads.clone(),
-            weights,
-            0,
-        )?;
-        let t = &self.settings.training;
-        let config = AdamWConfig { beta1: 0.9, beta2: 0.999, eps: 1e-8, weight_decay: t.weight_decay };
+        self.network = self.network.with_weights(weights)?;
+        let config = self.settings.training.adamw();
         self.optimiser = AdamW::from_arrays(config, state.step, moments).map_err(tensor_error)?;
         self.state = state;
         Ok(())

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::nn::optim::AdamWConfig;
 
 /// All settings of a run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -108,6 +109,14 @@ impl Default for TrainingSettings {
             strip_punctuation: 0.1,
             checkpoint_steps: 50,
         }
+    }
+}
+
+impl TrainingSettings {
+    /// Settings of the optimiser: one place, so that a resumed run has those
+    /// of a new one.
+    pub fn adamw(&self) -> AdamWConfig {
+        AdamWConfig { beta1: 0.9, beta2: 0.999, eps: 1e-8, weight_decay: self.weight_decay }
     }
 }
 
