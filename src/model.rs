@@ -17,6 +17,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::nn::batch::{Batch, BatchShape, TextInput};
 use crate::nn::encoder::{self, EncoderConfig};
 use crate::nn::heads::{self, HeadsConfig, Outputs};
+use crate::nn::lexical::Lexical;
 use crate::nn::params::{Array, Params};
 use crate::nn::{Mode, ops};
 use crate::rng::Rng;
@@ -87,6 +88,16 @@ pub struct Network {
     pub heads: HeadsConfig,
     /// Weights of both.
     pub params: Params,
+    /// The lexical path, where the model has one; its answers are those of
+    /// [`lexical_answers`].
+    pub lexical: Option<Lexical>,
+}
+
+/// Answers of the lexical path: stalking (`possible` or `likely`), `likely`
+/// given stalking, serious harm, then each indicator found, then each value of
+/// the relationship.
+pub fn lexical_answers() -> usize {
+    3 + Indicator::ALL.len() + Relationship::ALL.len()
 }
 
 /// What the network says of one text, as logits. Rows of token values follow
@@ -144,9 +155,19 @@ impl Network {
             ));
         }
         let mut rng = Rng::new(seed, "initial weights");
+        let lexical = Lexical::take(&mut weights).map_err(bad)?;
+        if let Some(lexical) = &lexical
+            && lexical.answers() != lexical_answers()
+        {
+            let (have, need) = (lexical.answers(), lexical_answers());
+            return Err(Error::new(
+                ErrorKind::Model,
+                format!("the lexical path gives {have} answers, {need} are needed"),
+            ));
+        }
         let mut params = encoder::init(&encoder, &mut weights, &mut rng).map_err(bad)?;
         heads::init(&mut params, &heads, encoder.hidden_size, &mut weights, &mut rng).map_err(bad)?;
-        Ok(Self { tokeniser, encoder, heads, params })
+        Ok(Self { tokeniser, encoder, heads, params, lexical })
     }
 
     /// The same network with other weights, all of which must be given.
@@ -281,7 +302,13 @@ impl Network {
         let (ids, local) = batch.vocabulary();
         let words = self.params.gather_words(&ids).map_err(tensor_error)?;
         let outputs = self.forward(&batch, &words, &local, Mode::Eval)?;
-        self.split(&batch, &outputs).map_err(tensor_error)
+        let mut readings = self.split(&batch, &outputs).map_err(tensor_error)?;
+        if let Some(lexical) = &self.lexical {
+            for (reading, text) in readings.iter_mut().zip(texts) {
+                reading.add_lexical(&lexical.logits(&text.ids));
+            }
+        }
+        Ok(readings)
     }
 
     /// Cuts the outputs of a pass into one reading for each text.
@@ -340,6 +367,23 @@ impl Reading {
         };
         let max = rest.iter().copied().fold(f32::NEG_INFINITY, f32::max);
         max + rest.iter().map(|g| (g - max).exp()).sum::<f32>().ln() - none
+    }
+
+    /// Adds the answers of the lexical path, in the order of
+    /// [`lexical_answers`].
+    fn add_lexical(&mut self, logits: &[f32]) {
+        let [stalking, likely, harm, rest @ ..] = logits else { return };
+        // Half up and half down: their difference moves, their height does not.
+        let moved = [(Grade::Possible, stalking - 0.5 * likely), (Grade::Likely, stalking + 0.5 * likely)];
+        for (grade, by) in moved {
+            if let Some(logit) = self.grade.get_mut(grade.index()) {
+                *logit += by;
+            }
+        }
+        self.harm += harm;
+        for (logit, by) in self.found.iter_mut().chain(&mut self.relationship).zip(rest) {
+            *logit += by;
+        }
     }
 
     /// Joins the reading of the next part of the same text to this one.

@@ -7,12 +7,14 @@
 //! padding anywhere, so none can change a result.
 //!
 //! Reading order: [`batch`], [`params`], [`encoder`], [`heads`], [`loss`],
-//! [`optim`]; [`ops`] and [`kernels`] lie beneath.
+//! [`optim`]; beside the encoder [`lexical`] on [`logistic`]; [`ops`] and [`kernels`] lie beneath.
 
 pub mod batch;
 pub mod encoder;
 pub mod heads;
 pub mod kernels;
+pub mod lexical;
+pub mod logistic;
 pub mod loss;
 pub mod ops;
 pub mod optim;

@@ -83,6 +83,11 @@ impl Tokeniser {
         (self.cls, self.sep)
     }
 
+    /// Id of `[MASK]`, where the vocabulary has one.
+    pub fn mask(&self) -> Option<u32> {
+        self.inner.token_to_id("[MASK]")
+    }
+
     /// Size of the vocabulary.
     pub fn vocabulary(&self) -> usize {
         self.inner.get_vocab_size(true)

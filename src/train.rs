@@ -29,9 +29,10 @@ use crate::model::{Network, Reading, tensor_error};
 use crate::nn::Mode;
 use crate::nn::batch::{Batch, TextInput};
 use crate::nn::heads::Outputs;
+use crate::nn::lexical::Lexical;
 use crate::nn::loss;
 use crate::nn::optim::{AdamW, WordGradient};
-use crate::nn::params::WORD_EMBEDDINGS;
+use crate::nn::params::{Array, WORD_EMBEDDINGS};
 use crate::rng::{Rng, mix};
 use crate::text::Tokens;
 pub use checkpoint::STATE;
@@ -107,6 +108,8 @@ pub struct Trainer {
     /// Batches of the current epoch: indices into the dataset.
     batches: Vec<Vec<usize>>,
     data_sha256: String,
+    /// Moving average of the weights, where the settings ask for one.
+    average: Option<BTreeMap<String, Array>>,
     /// Whether the step that was yielded last is to be kept as a checkpoint.
     checkpoint_due: bool,
     failed: bool,
@@ -116,6 +119,9 @@ pub struct Trainer {
 pub const SETTINGS: &str = "settings.toml";
 /// File of the log, one JSON [`Step`] a line.
 pub const LOG: &str = "log.jsonl";
+/// Steps from one addition to the average of the weights to the next.
+const AVERAGE_EVERY: u64 = 5;
+
 /// File of the best weights so far.
 pub const BEST: &str = "best.safetensors";
 
@@ -183,6 +189,7 @@ impl Trainer {
                 stopped: false,
             },
             batches: Vec::new(),
+            average: None,
             checkpoint_due: false,
             failed: false,
             out: out.to_owned(),
@@ -276,7 +283,15 @@ impl Trainer {
         for &i in &indices {
             let mut rng = Rng::new(mix(t.seed, &[epoch as u64, i as u64]), "changes");
             let changes = draw_changes(&mut rng, t.recase, t.strip_punctuation);
-            items.extend(item(&self.dataset.examples[i], &self.network.tokeniser, changes)?);
+            let mut item = item(&self.dataset.examples[i], &self.network.tokeniser, changes)?;
+            if let (Some(item), Some(mask)) = (&mut item, self.network.tokeniser.mask()) {
+                for id in &mut item.tokens.ids {
+                    if rng.unit() < t.mask_tokens {
+                        *id = mask;
+                    }
+                }
+            }
+            items.extend(item);
         }
         let inputs: Vec<TextInput<'_>> = items
             .iter()
@@ -327,6 +342,9 @@ impl Trainer {
         }
 
         self.state.step = step;
+        if step % AVERAGE_EVERY == 0 {
+            self.take_average()?;
+        }
         self.state.batch += 1;
         let steps = self.steps();
         let mut validation = None;
@@ -354,8 +372,40 @@ impl Trainer {
         Ok(report)
     }
 
+    /// Moves the average towards the weights of now. It begins as a plain mean,
+    /// so that the first weights are soon forgotten.
+    fn take_average(&mut self) -> Result<()> {
+        let decay = self.settings.training.average_decay;
+        if decay == 0.0 {
+            return Ok(());
+        }
+        let now = self.network.params.to_arrays().map_err(tensor_error)?;
+        let Some(average) = &mut self.average else {
+            self.average = Some(now);
+            return Ok(());
+        };
+        let seen = (self.state.step / AVERAGE_EVERY) as f64;
+        let share = (1.0 - decay.powf(AVERAGE_EVERY as f64)).max(1.0 / seen.max(1.0)) as f32;
+        for (average, now) in average.values_mut().zip(now.values()) {
+            for (a, n) in average.data.iter_mut().zip(&now.data) {
+                *a += share * (n - *a);
+            }
+        }
+        Ok(())
+    }
+
+    /// The weights that are validated and shipped: the average, where there is
+    /// one, else those of now.
+    fn weights(&self) -> Result<BTreeMap<String, Array>> {
+        match &self.average {
+            Some(average) => Ok(average.clone()),
+            None => self.network.params.to_arrays().map_err(tensor_error),
+        }
+    }
+
     fn validate(&mut self) -> Result<Validation> {
-        let readings = self.read_validation()?;
+        let weights = self.weights()?;
+        let readings = read(&self.network.with_weights(weights.clone())?, &self.validation)?;
         let ap = |rows: &[Ranked]| average_precision(rows);
         let stalking: Vec<Ranked> = readings
             .iter()
@@ -391,7 +441,6 @@ impl Trainer {
             self.state.best = Some(score);
             self.state.best_epoch = self.state.epoch;
             self.state.since_best = 0;
-            let weights = self.network.params.to_arrays().map_err(tensor_error)?;
             let bytes =
                 crate::model::folder::to_safetensors(&weights, crate::model::folder::Precision::Float32)?;
             write_atomically(&self.out.join(BEST), &bytes)?;
@@ -399,11 +448,6 @@ impl Trainer {
             self.state.since_best += 1;
         }
         Ok(Validation { stalking_ap, indicators_ap, harm_ap, score, is_best })
-    }
-
-    fn read_validation(&self) -> Result<Vec<Reading>> {
-        let tokens: Vec<Tokens> = self.validation.iter().map(|item| item.tokens.clone()).collect();
-        self.network.read(&tokens)
     }
 
     /// Ends the run: loads the best weights as they will be shipped (float16),
@@ -418,11 +462,13 @@ impl Trainer {
         let best = self.out.join(BEST);
         let data = std::fs::read(&best)
             .map_err(|error| Error::io(&best, error).hint("let the run finish at least one epoch"))?;
-        let weights = folder::from_safetensors(&data)?;
+        let mut weights = folder::from_safetensors(&data)?;
+        if let Some(lexical) = self.lexical(&weights)? {
+            weights.extend(lexical.to_arrays());
+        }
         let shipped = folder::to_safetensors(&weights, Precision::Float16)?;
-        let weights = folder::from_safetensors(&shipped)?;
-        self.network = self.network.with_weights(weights)?;
-        let readings = self.read_validation()?;
+        self.network = self.network.with_weights(folder::from_safetensors(&shipped)?)?;
+        let readings = read(&self.network, &self.validation)?;
         let targets: Vec<&targets::Targets> = self.validation.iter().map(|item| &item.targets).collect();
         let fitted = calibrate::fit(&readings, &targets);
 
@@ -459,6 +505,40 @@ impl Trainer {
         folder::write(&path, &members, manifest)?;
         Ok(path)
     }
+}
+
+impl Trainer {
+    /// Fits the lexical path to the training reports, and weighs it against the
+    /// encoder with these weights on the validation reports.
+    fn lexical(&self, weights: &BTreeMap<String, Array>) -> Result<Option<Lexical>> {
+        let settings = &self.settings.lexical;
+        if settings.buckets == 0 {
+            return Ok(None);
+        }
+        let mut items = Vec::with_capacity(self.train.len());
+        for &i in &self.train {
+            let as_written = (Recase::Keep, false);
+            items.extend(item(&self.dataset.examples[i], &self.network.tokeniser, as_written)?);
+        }
+        let texts: Vec<&[u32]> = items.iter().map(|item| item.tokens.ids.as_slice()).collect();
+        let targets: Vec<&targets::Targets> = items.iter().map(|item| &item.targets).collect();
+        let truths = calibrate::lexical_truths(&targets);
+        let (buckets, least) = (settings.buckets, settings.least_documents);
+        let mut lexical = Lexical::fit(&texts, &truths, buckets, least, settings.c);
+
+        let readings = read(&self.network.with_weights(weights.clone())?, &self.validation)?;
+        let logits: Vec<Vec<f32>> =
+            self.validation.iter().map(|item| lexical.logits(&item.tokens.ids)).collect();
+        let targets: Vec<&targets::Targets> = self.validation.iter().map(|item| &item.targets).collect();
+        lexical.scale(&calibrate::lexical_factors(&readings, &logits, &targets));
+        Ok(Some(lexical))
+    }
+}
+
+/// Readings of items.
+fn read(network: &Network, items: &[Item]) -> Result<Vec<Reading>> {
+    let tokens: Vec<Tokens> = items.iter().map(|item| item.tokens.clone()).collect();
+    network.read(&tokens)
 }
 
 impl Iterator for Trainer {

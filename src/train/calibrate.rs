@@ -16,7 +16,7 @@ use crate::assess::{
     CALIBRATION_SCHEMA, Calibration, IndicatorThresholds, Scale, StateThresholds, THRESHOLDS_SCHEMA,
     Thresholds,
 };
-use crate::codebook::{Grade, Indicator};
+use crate::codebook::{Grade, Indicator, Relationship};
 use crate::evaluate::metrics::{Counts, Ranked, average_precision, recall_at_precision};
 use crate::model::Reading;
 
@@ -159,6 +159,73 @@ fn calibrate(readings: &[Reading], targets: &[&Targets]) -> Calibration {
         harm: fit_scale(|s, b| logistic(&harm, s, b)),
         relationship: (relationship * 1e4).round() / 1e4,
     }
+}
+
+/// What is true of each report, for each answer of the lexical path.
+pub fn lexical_truths(targets: &[&Targets]) -> Vec<Vec<Option<bool>>> {
+    let likely = Grade::Likely.index();
+    let each = |truth: &dyn Fn(&Targets) -> Option<bool>| targets.iter().map(|t| truth(t)).collect();
+    let mut truths: Vec<Vec<Option<bool>>> = vec![
+        each(&|t| Some(t.grade > 0)),
+        each(&|t| (t.grade > 0).then_some(t.grade == likely)),
+        each(&|t| Some(t.harm)),
+    ];
+    truths.extend(Indicator::ALL.iter().map(|i| each(&|t| Some(t.states[i.index()] == 1))));
+    truths.extend(Relationship::ALL.iter().map(|r| each(&|t| Some(t.relationship == r.index()))));
+    truths
+}
+
+/// How much each answer of the lexical path weighs beside the encoder's, by
+/// logistic regression on the two logits: one factor for each question, and
+/// one shared by all indicators and one by all relationships, because few
+/// reports tell about each of them.
+pub fn lexical_factors(readings: &[Reading], logits: &[Vec<f32>], targets: &[&Targets]) -> Vec<f32> {
+    let (likely, possible) = (Grade::Likely.index(), Grade::Possible.index());
+    let truths = lexical_truths(targets);
+    let encoder = |r: &Reading, answer: usize| -> f64 {
+        f64::from(match answer {
+            0 => r.leaning(),
+            1 => r.grade[likely] - r.grade[possible],
+            2 => r.harm,
+            _ if answer < 3 + Indicator::ALL.len() => crate::train::found_log_odds(r, answer - 3),
+            _ => {
+                let of = answer - 3 - Indicator::ALL.len();
+                let others = r.relationship.iter().enumerate().filter(|(i, _)| *i != of);
+                let max = r.relationship.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+                let rest: f32 = others.map(|(_, l)| (l - max).exp()).sum();
+                r.relationship[of] - max - rest.max(1e-12).ln()
+            }
+        })
+    };
+    let rows = |answer: usize| -> Vec<(f64, f64, bool)> {
+        let row = |i: usize| {
+            let truth = truths[answer][i]?;
+            Some((encoder(&readings[i], answer), f64::from(logits[i][answer]), truth))
+        };
+        (0..readings.len()).filter_map(row).collect()
+    };
+    let pooled = |answers: std::ops::Range<usize>| answers.flat_map(rows).collect::<Vec<_>>();
+    let (found, all) = (3..3 + Indicator::ALL.len(), truths.len());
+    let mut factors: Vec<f32> = (0..3).map(|answer| fit_factor(&rows(answer))).collect();
+    factors.extend(vec![fit_factor(&pooled(found.clone())); found.len()]);
+    factors.extend(vec![fit_factor(&pooled(found.end..all)); all - found.end]);
+    factors
+}
+
+/// The weight of the second logit in units of the first: `a (x + f y) + b` with
+/// the least logistic loss, `f` from 0 to 3.
+fn fit_factor(rows: &[(f64, f64, bool)]) -> f32 {
+    let total = |a: f64, f: f64, b: f64| {
+        let mixed: Vec<(f64, bool)> = rows.iter().map(|&(x, y, truth)| (x + f * y, truth)).collect();
+        logistic(&mixed, a, b) + PRIOR_ROWS * ((a - 1.0).powi(2) + 0.25 * b.powi(2) + (f - 0.5).powi(2))
+    };
+    let (mut b, mut f) = (0.0, 0.5);
+    for _ in 0..12 {
+        let a = golden(0.05, 5.0, |a| total(a, f, b));
+        b = golden(-6.0, 6.0, |b| total(a, f, b));
+        f = golden(0.0, 3.0, |f| total(a, f, b));
+    }
+    ((f * 1e3).round() / 1e3) as f32
 }
 
 /// `(p, possible or likely, likely)` of each report.
@@ -346,6 +413,26 @@ mod tests {
         let fitted = fit_scale(|s, b| logistic(&rows, s, b));
         assert!((fitted.scale - 0.5).abs() < 0.05, "{fitted:?}");
         assert!((fitted.bias - 0.3).abs() < 0.12, "{fitted:?}");
+    }
+
+    #[test]
+    fn the_better_of_two_logits_weighs_more() {
+        let mut rng = crate::rng::Rng::new(2, "factors");
+        let mut rows = |noise_x: f64, noise_y: f64| -> Vec<(f64, f64, bool)> {
+            (0..2000)
+                .map(|_| {
+                    let truth = rng.unit() < 0.5;
+                    let z = if truth { 1.0 } else { -1.0 };
+                    (z + noise_x * rng.normal(), z + noise_y * rng.normal(), truth)
+                })
+                .collect()
+        };
+        let (alike, worse, noise) =
+            (fit_factor(&rows(1.0, 1.0)), fit_factor(&rows(1.0, 2.0)), fit_factor(&rows(0.5, 50.0)));
+        assert!((alike - 1.0).abs() < 0.2, "{alike}");
+        // The best weight of a logit with twice the noise is a quarter.
+        assert!((worse - 0.25).abs() < 0.1, "{worse}");
+        assert!(noise < 0.02, "{noise}");
     }
 
     #[test]

@@ -24,6 +24,9 @@ impl Trainer {
             arrays.insert(format!("w.{name}"), array);
         }
         arrays.extend(self.optimiser.to_arrays());
+        for (name, array) in self.average.iter().flatten() {
+            arrays.insert(format!("a.{name}"), array.clone());
+        }
         let state = serde_json::to_vec(&self.state).map_err(|error| {
             Error::new(ErrorKind::Internal, format!("checkpoint cannot be written: {error}"))
         })?;
@@ -51,13 +54,15 @@ impl Trainer {
         let length = usize::try_from(u64::from_le_bytes(*length)).map_err(|_| damaged())?;
         let (state, tensors) = rest.split_at_checked(length).ok_or_else(damaged)?;
         let state: State = serde_json::from_slice(state).map_err(|_| damaged())?;
-        let (mut weights, mut moments) = (BTreeMap::new(), BTreeMap::new());
+        let (mut weights, mut average, mut moments) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
         for (name, array) in from_safetensors(tensors)? {
-            match name.strip_prefix("w.") {
-                Some(weight) => weights.insert(weight.to_owned(), array),
-                None => moments.insert(name, array),
+            match name.split_once('.') {
+                Some(("w", weight)) => weights.insert(weight.to_owned(), array),
+                Some(("a", weight)) => average.insert(weight.to_owned(), array),
+                _ => moments.insert(name, array),
             };
         }
+        self.average = (!average.is_empty()).then_some(average);
         self.network = self.network.with_weights(weights)?;
         let config = self.settings.training.adamw();
         self.optimiser = AdamW::from_arrays(config, state.step, moments).map_err(tensor_error)?;

@@ -22,6 +22,9 @@ pub struct TrainSettings {
     /// How much each task counts.
     #[serde(default)]
     pub loss: LossSettings,
+    /// The lexical path beside the encoder.
+    #[serde(default)]
+    pub lexical: LexicalSettings,
 }
 
 /// What a run reads.
@@ -85,6 +88,12 @@ pub struct TrainingSettings {
     pub recase: f64,
     /// Share of training texts that lose their punctuation, anew in each epoch.
     pub strip_punctuation: f64,
+    /// Share of training tokens that are hidden behind `[MASK]`, anew in each
+    /// epoch, so that no single word or name carries an answer.
+    pub mask_tokens: f64,
+    /// Decay per step of the moving average of the weights, which is what is
+    /// validated and shipped; 0 keeps none.
+    pub average_decay: f64,
     /// Steps between checkpoints.
     pub checkpoint_steps: u64,
 }
@@ -107,6 +116,8 @@ impl Default for TrainingSettings {
             patience: 0,
             recase: 0.1,
             strip_punctuation: 0.1,
+            mask_tokens: 0.0,
+            average_decay: 0.0,
             checkpoint_steps: 50,
         }
     }
@@ -160,6 +171,24 @@ impl Default for LossSettings {
     }
 }
 
+/// The lexical path: hashed words and pairs with logistic regressions.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct LexicalSettings {
+    /// Buckets that words and pairs are hashed into; 0 leaves the path out.
+    pub buckets: usize,
+    /// Texts that a bucket must occur in to be used.
+    pub least_documents: usize,
+    /// Inverse strength of the penalty; rows have length 1.
+    pub c: f64,
+}
+
+impl Default for LexicalSettings {
+    fn default() -> Self {
+        Self { buckets: 24_576, least_documents: 2, c: 10.0 }
+    }
+}
+
 impl TrainSettings {
     /// Reads settings.
     ///
@@ -204,6 +233,7 @@ impl TrainSettings {
             ("training.head_learning_rate", t.head_learning_rate),
             ("training.clip_norm", t.clip_norm),
             ("loss.link_temperature", self.loss.link_temperature),
+            ("lexical.c", self.lexical.c),
         ] {
             if !(value > 0.0 && value.is_finite()) {
                 return refuse(key, value.to_string(), "a number above 0");
@@ -215,6 +245,8 @@ impl TrainSettings {
             ("training.dropout", t.dropout, 1.0),
             ("training.label_smoothing", t.label_smoothing, 1.0),
             ("training.recase", t.recase, 0.5 + f64::EPSILON),
+            ("training.mask_tokens", t.mask_tokens, 1.0),
+            ("training.average_decay", t.average_decay, 1.0),
             ("training.strip_punctuation", t.strip_punctuation, 1.0 + f64::EPSILON),
         ] {
             if !(0.0..below).contains(&value) {
