@@ -5,6 +5,7 @@
 //! - [`bad_input`]: what each kind of bad input gets
 //! - [`corpus`]: `corpus check`, and the datasets in the repository
 //! - [`golden`]: the shipped encoder against Hugging Face's implementation
+//! - [`evaluate`]: the `evaluate` command, a damaged model, bad input
 //! - [`shipped`]: the model in `models/default` and what must hold of it
 //! - [`training`]: the `train` command, twice and resumed
 
@@ -18,6 +19,7 @@
 
 mod bad_input;
 mod corpus;
+mod evaluate;
 mod golden;
 mod imports;
 mod score;
