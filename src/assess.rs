@@ -22,8 +22,8 @@ use crate::report::Report;
 use crate::text::{self, Tokens, language};
 
 pub use calibration::{
-    CALIBRATION_SCHEMA, Calibration, IndicatorThresholds, Scale, StateThresholds, THRESHOLDS_SCHEMA,
-    Thresholds,
+    CALIBRATION_SCHEMA, Calibration, IndicatorThresholds, OperatingPoint, Scale, StateThresholds,
+    THRESHOLDS_SCHEMA, Thresholds, wilson,
 };
 pub use evidence::MAX_SPANS;
 

@@ -29,7 +29,7 @@ use crate::model::{Network, Reading, tensor_error};
 use crate::nn::Mode;
 use crate::nn::batch::{Batch, TextInput};
 use crate::nn::heads::Outputs;
-use crate::nn::lexical::Lexical;
+use crate::nn::lexical::{self, Lexical};
 use crate::nn::loss;
 use crate::nn::optim::{AdamW, WordGradient};
 use crate::nn::params::{Array, WORD_EMBEDDINGS};
@@ -519,6 +519,13 @@ impl Trainer {
         for &i in &self.train {
             let as_written = (Recase::Keep, false);
             items.extend(item(&self.dataset.examples[i], &self.network.tokeniser, as_written)?);
+        }
+        for item in &mut items {
+            for (id, tag) in item.tokens.ids.iter_mut().zip(&item.targets.tags) {
+                if *tag != OUTSIDE {
+                    *id = lexical::HIDDEN;
+                }
+            }
         }
         let texts: Vec<&[u32]> = items.iter().map(|item| item.tokens.ids.as_slice()).collect();
         let targets: Vec<&targets::Targets> = items.iter().map(|item| &item.targets).collect();

@@ -147,6 +147,59 @@ pub struct Thresholds {
     pub indicators: BTreeMap<Indicator, IndicatorThresholds>,
     /// Probability from which a token is shown as evidence.
     pub evidence_token: f64,
+    /// What each threshold of the report's probability gave on the validation
+    /// reports, highest first; empty in models from before it was kept.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub operating: Vec<OperatingPoint>,
+}
+
+/// How many validation reports a threshold flags, and of how many.
+#[derive(Copy, Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OperatingPoint {
+    /// The threshold.
+    pub p: f64,
+    /// Of the reports graded `none`: how many it flags, and all.
+    pub none: [u32; 2],
+    /// Of the reports graded `possible`: how many it flags, and all.
+    pub possible: [u32; 2],
+    /// Of the reports graded `likely`: how many it flags, and all.
+    pub likely: [u32; 2],
+}
+
+impl OperatingPoint {
+    /// Share of `possible` and `likely` that is flagged.
+    pub fn recall(&self) -> f64 {
+        let of = |i: usize| f64::from(self.possible[i] + self.likely[i]);
+        of(0) / of(1).max(1.0)
+    }
+
+    /// Share of the flagged that is `possible` or `likely`, where that is the
+    /// grade of `prevalence` of all reports; `false_alarms` is the share of
+    /// `none` that is flagged.
+    pub fn precision(&self, prevalence: f64, false_alarms: f64) -> f64 {
+        let right = prevalence * self.recall();
+        let wrong = (1.0 - prevalence) * false_alarms;
+        if right + wrong > 0.0 { right / (right + wrong) } else { 0.0 }
+    }
+
+    /// Share of all reports that is flagged at `prevalence`.
+    pub fn workload(&self, prevalence: f64, false_alarms: f64) -> f64 {
+        prevalence * self.recall() + (1.0 - prevalence) * false_alarms
+    }
+}
+
+/// The interval of Wilson (1927) for a share of `k` in `n`, at 95 %.
+pub fn wilson(k: u32, n: u32) -> (f64, f64) {
+    const Z: f64 = 1.959_963_984_540_054;
+    if n == 0 {
+        return (0.0, 1.0);
+    }
+    let (k, n) = (f64::from(k), f64::from(n));
+    let share = k / n;
+    let middle = (share + Z * Z / (2.0 * n)) / (1.0 + Z * Z / n);
+    let half = Z / (1.0 + Z * Z / n) * (share * (1.0 - share) / n + Z * Z / (4.0 * n * n)).sqrt();
+    ((middle - half).max(0.0), (middle + half).min(1.0))
 }
 
 impl Thresholds {
@@ -179,6 +232,25 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn intervals_are_those_of_wilson() {
+        // statsmodels' proportion_confint(8, 10, method="wilson"): 0.4901625, 0.9433178.
+        let (low, high) = wilson(8, 10);
+        assert!((low - 0.490_162_5).abs() < 1e-6 && (high - 0.943_317_8).abs() < 1e-6, "{low} {high}");
+        // Nothing flagged is not the same as nothing wrong.
+        assert!(wilson(0, 100).1 > 0.03);
+        assert_eq!(wilson(0, 0), (0.0, 1.0));
+    }
+
+    #[test]
+    fn an_operating_point_is_brought_to_a_prevalence() {
+        let point = OperatingPoint { p: 0.5, none: [10, 100], possible: [5, 10], likely: [9, 10] };
+        assert!((point.recall() - 0.7).abs() < 1e-12);
+        // 0.02 · 0.7 = 0.014 right and 0.98 · 0.1 = 0.098 wrong.
+        assert!((point.precision(0.02, 0.1) - 0.125).abs() < 1e-12);
+        assert!((point.workload(0.02, 0.1) - 0.112).abs() < 1e-12);
+    }
 
     fn calibration() -> Calibration {
         Calibration {

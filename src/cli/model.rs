@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 use clap::Subcommand;
 
 use super::{ExitStatus, say, stdout_error};
-use crate::error::Result;
-use crate::model::folder::{CARD, Files};
+use crate::assess::{Thresholds, wilson};
+use crate::error::{Error, ErrorKind, Result};
+use crate::model::folder::{CARD, Files, THRESHOLDS};
 use crate::model::import::{Source, import};
 
 #[derive(Debug, Subcommand)]
@@ -26,6 +27,17 @@ pub(super) enum Command {
     Verify {
         /// A model folder; without it the model inside the program
         model: Option<String>,
+    },
+    /// Print what thresholds give: recall, precision and records a day
+    Thresholds {
+        /// A model folder; without it the model inside the program
+        model: Option<String>,
+        /// Share of stalking among the records that you would screen
+        #[arg(long, value_name = "SHARE", default_value_t = 0.02)]
+        prevalence: f64,
+        /// Records that you would screen in a day
+        #[arg(long, value_name = "N", default_value_t = 1000)]
+        per_day: u32,
     },
     /// Print the card of a model
     Card {
@@ -84,6 +96,12 @@ pub(super) fn run(command: Command) -> Result<ExitStatus> {
             }
             out.write_all(text.as_bytes()).map_err(stdout_error)?;
         }
+        Command::Thresholds { model, prevalence, per_day } => {
+            let files = files(model.as_deref())?;
+            files.verify()?;
+            let text = thresholds(&files, prevalence, per_day)?;
+            out.write_all(text.as_bytes()).map_err(stdout_error)?;
+        }
         Command::Card { model } => {
             let files = files(model.as_deref())?;
             files.verify()?;
@@ -91,4 +109,64 @@ pub(super) fn run(command: Command) -> Result<ExitStatus> {
         }
     }
     Ok(ExitStatus::Done)
+}
+
+/// The table of thresholds, brought to a prevalence.
+fn thresholds(files: &Files, prevalence: f64, per_day: u32) -> Result<String> {
+    use std::fmt::Write;
+    if !(0.0..=1.0).contains(&prevalence) {
+        return Err(Error::new(
+            ErrorKind::Arguments,
+            format!("--prevalence is {prevalence}, needed: a share from 0 to 1"),
+        ));
+    }
+    let thresholds: Thresholds = files.json(THRESHOLDS)?;
+    let Some(first) = thresholds.operating.first() else {
+        return Err(Error::new(ErrorKind::Model, "this model keeps no table of thresholds")
+            .hint("train it again with this version"));
+    };
+    let mut text = format!(
+        "Measured on validation reports of written narratives: {} none, {} possible, {} likely.\n\
+         Brought to {:.2} % stalking among {per_day} records a day. [low, high] is the 95 % interval.\n\n\
+         {:>6}  {:8}  {:22}  {:22}  {:22}  {:>9}  {:>13}\n",
+        first.none[1],
+        first.possible[1],
+        first.likely[1],
+        100.0 * prevalence,
+        "from p",
+        "state",
+        "recall",
+        "recall of likely",
+        "false alarms",
+        "precision",
+        "records a day",
+    );
+    for point in &thresholds.operating {
+        let states = &thresholds.states;
+        let state = match point.p {
+            p if p == states.review => "review",
+            p if p == states.possible => "possible",
+            _ => "",
+        };
+        let share = |[k, n]: [u32; 2]| {
+            let (low, high) = wilson(k, n);
+            format!("{:.3} [{low:.3}, {high:.3}]", f64::from(k) / f64::from(n.max(1)))
+        };
+        let both = [0, 1].map(|i| point.possible[i] + point.likely[i]);
+        let false_alarms = f64::from(point.none[0]) / f64::from(point.none[1].max(1));
+        // Writing to a string cannot fail.
+        let _ = writeln!(
+            text,
+            "{:>6.4}  {state:8}  {:22}  {:22}  {:22}  {:>9.3}  {:>13.1}",
+            point.p,
+            share(both),
+            share(point.likely),
+            share(point.none),
+            point.precision(prevalence, false_alarms),
+            f64::from(per_day) * point.workload(prevalence, false_alarms),
+        );
+    }
+    text += "\nA threshold that let no validation report graded none through may still raise false alarms:\n\
+             the upper end of its interval is what to plan for.\n";
+    Ok(text)
 }

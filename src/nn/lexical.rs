@@ -35,6 +35,10 @@ pub struct Lexical {
     bias: Vec<f32>,
 }
 
+/// Stands for a token that is no feature, and is in no pair: a name, a phone
+/// number, a place.
+pub const HIDDEN: u32 = u32::MAX;
+
 /// How often each bucket is hit by the tokens `ids` and their pairs.
 fn counts(ids: &[u32], buckets: usize) -> BTreeMap<u32, f32> {
     let mut counts = BTreeMap::new();
@@ -43,8 +47,11 @@ fn counts(ids: &[u32], buckets: usize) -> BTreeMap<u32, f32> {
         *counts.entry(bucket).or_insert(0.0) += 1.0;
     };
     for (i, &id) in ids.iter().enumerate() {
+        if id == HIDDEN {
+            continue;
+        }
         hit(&[u64::from(id)]);
-        if let Some(&next) = ids.get(i + 1) {
+        if let Some(&next) = ids.get(i + 1).filter(|next| **next != HIDDEN) {
             hit(&[u64::from(id), u64::from(next)]);
         }
     }
@@ -67,8 +74,9 @@ fn row(ids: &[u32], idf: &[f32]) -> Vec<(u32, f64)> {
 }
 
 impl Lexical {
-    /// Fits one logistic regression for each answer. `texts` are token ids;
-    /// `truths` hold, for each answer, what is true of each text, or `None`
+    /// Fits one logistic regression for each answer. `texts` are token ids, in
+    /// which names are [`HIDDEN`]: a name that the fit has not seen is in no
+    /// bucket that is used, so names carry no weight. `truths` hold, for each answer, what is true of each text, or `None`
     /// where the question does not arise. Buckets that fewer than
     /// `least_documents` texts hit are not used; `c` is the inverse strength of
     /// the penalty. An answer with fewer than five texts on either side stays
@@ -210,6 +218,9 @@ mod tests {
         assert_eq!((yes[1], no[1]), (0.0, 0.0));
         // No known word: the intercept alone.
         assert_eq!(lexical.logits(&[]), lexical.bias);
+        assert_eq!(lexical.logits(&[HIDDEN, 500, HIDDEN]), lexical.bias);
+        // What is hidden is in no pair either.
+        assert_eq!(counts(&[1, HIDDEN, 2], 512).len(), 2);
     }
 
     #[test]

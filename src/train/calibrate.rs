@@ -13,8 +13,8 @@ use super::found_log_odds;
 use super::settings::TrainSettings;
 use super::targets::Targets;
 use crate::assess::{
-    CALIBRATION_SCHEMA, Calibration, IndicatorThresholds, Scale, StateThresholds, THRESHOLDS_SCHEMA,
-    Thresholds,
+    CALIBRATION_SCHEMA, Calibration, IndicatorThresholds, OperatingPoint, Scale, StateThresholds,
+    THRESHOLDS_SCHEMA, Thresholds,
 };
 use crate::codebook::{Grade, Indicator, Relationship};
 use crate::evaluate::metrics::{Counts, Ranked, average_precision, recall_at_precision};
@@ -326,7 +326,30 @@ fn thresholds(calibration: &Calibration, readings: &[Reading], targets: &[&Targe
         serious_harm: best(|t| f1_at(&harm, t)),
         indicators,
         evidence_token: best(|t| f1_at(&tokens, t)),
+        operating: operating(&stalking, &states),
     }
+}
+
+/// What thresholds give on `(p, possible or likely, likely)` rows: those in
+/// force, and twenty more in even steps.
+fn operating(rows: &[(f64, bool, bool)], states: &StateThresholds) -> Vec<OperatingPoint> {
+    let mut tried: Vec<f64> = (1..20).map(|i| f64::from(i) / 20.0).collect();
+    tried.extend([states.possible, states.review, 0.98]);
+    tried.sort_by(|a, b| b.total_cmp(a));
+    tried.dedup();
+    let count = |p: f64, of: &dyn Fn(bool, bool) -> bool| {
+        let of: Vec<f64> = rows.iter().filter(|r| of(r.1, r.2)).map(|r| r.0).collect();
+        [of.iter().filter(|x| **x >= p).count() as u32, of.len() as u32]
+    };
+    tried
+        .into_iter()
+        .map(|p| OperatingPoint {
+            p,
+            none: count(p, &|stalking, _| !stalking),
+            possible: count(p, &|stalking, likely| stalking && !likely),
+            likely: count(p, &|_, likely| likely),
+        })
+        .collect()
 }
 
 fn state_thresholds(rows: &[(f64, bool, bool)]) -> StateThresholds {
