@@ -9,6 +9,7 @@
 
 pub mod assessor;
 pub mod baselines;
+pub mod card;
 pub mod coders;
 pub mod compare;
 pub mod figures;

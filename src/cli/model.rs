@@ -7,7 +7,8 @@ use clap::Subcommand;
 use super::{ExitStatus, say, stdout_error};
 use crate::assess::{Thresholds, wilson};
 use crate::error::{Error, ErrorKind, Result};
-use crate::model::folder::{CARD, Files, THRESHOLDS};
+use crate::evaluate::card::fill;
+use crate::model::folder::{self, CARD, Files, MANIFEST, Manifest, THRESHOLDS, write_atomically};
 use crate::model::import::{Source, import};
 
 #[derive(Debug, Subcommand)]
@@ -38,6 +39,17 @@ pub(super) enum Command {
         /// Records that you would screen in a day
         #[arg(long, value_name = "N", default_value_t = 1000)]
         per_day: u32,
+    },
+    /// Fill the figures of cards from the evaluations kept beside a model
+    Figures {
+        /// A model folder; its evaluations are reports/NAME/metrics.json
+        model: PathBuf,
+        /// Markdown files with blocks `<!-- figures: NAME -->` to `<!-- end -->`
+        #[arg(long, value_name = "FILE", num_args = 1.., required = true)]
+        fill: Vec<PathBuf>,
+        /// Change nothing: fail where a number differs from the evaluations
+        #[arg(long)]
+        check: bool,
     },
     /// Print the card of a model
     Card {
@@ -102,6 +114,7 @@ pub(super) fn run(command: Command) -> Result<ExitStatus> {
             let text = thresholds(&files, prevalence, per_day)?;
             out.write_all(text.as_bytes()).map_err(stdout_error)?;
         }
+        Command::Figures { model, fill, check } => figures(&model, &fill, check)?,
         Command::Card { model } => {
             let files = files(model.as_deref())?;
             files.verify()?;
@@ -169,4 +182,42 @@ fn thresholds(files: &Files, prevalence: f64, per_day: u32) -> Result<String> {
     text += "\nA threshold that let no validation report graded none through may still raise false alarms:\n\
              the upper end of its interval is what to plan for.\n";
     Ok(text)
+}
+
+/// Fills the figures of `cards`, or with `check` only compares them. Where the
+/// model's own card changes, its manifest is written anew.
+fn figures(model: &Path, cards: &[PathBuf], check: bool) -> Result<()> {
+    let read = |path: &Path| std::fs::read_to_string(path).map_err(|error| Error::io(path, error));
+    let metrics = |name: &str| -> Result<serde_json::Value> {
+        let path = model.join("reports").join(name).join("metrics.json");
+        serde_json::from_str(&read(&path)?)
+            .map_err(|error| Error::new(ErrorKind::Data, format!("{}: {error}", path.display())))
+    };
+    let mut differ = Vec::new();
+    for path in cards {
+        let card = read(path)?;
+        let filled = fill(&card, metrics)?;
+        if filled == card {
+            continue;
+        }
+        differ.push(path.display().to_string());
+        if !check {
+            write_atomically(path, filled.as_bytes())?;
+        }
+    }
+    if differ.is_empty() {
+        say("every figure is as the evaluations say");
+        return Ok(());
+    }
+    if check {
+        let fill: Vec<String> = cards.iter().map(|c| c.display().to_string()).collect();
+        return Err(Error::new(
+            ErrorKind::Data,
+            format!("figures differ from the evaluations in: {}", differ.join(", ")),
+        )
+        .hint(format!("throughline model figures {} --fill {}", model.display(), fill.join(" "))));
+    }
+    say(&format!("filled: {}", differ.join(", ")));
+    let manifest: Manifest = Files::from_folder(model)?.json(MANIFEST)?;
+    folder::rewrite_manifest(model, manifest)
 }

@@ -421,6 +421,20 @@ pub fn write(path: &Path, members: &BTreeMap<String, Vec<u8>>, mut manifest: Man
     write_atomically(&path.join(MANIFEST), to_json(&manifest)?.as_bytes())
 }
 
+/// Writes the manifest of a model folder anew over the files that stand in it.
+///
+/// # Errors
+///
+/// When a member is missing or the manifest cannot be written.
+pub fn rewrite_manifest(path: &Path, mut manifest: Manifest) -> Result<()> {
+    for name in MEMBERS {
+        let member = path.join(name);
+        let data = std::fs::read(&member).map_err(|error| Error::io(&member, error))?;
+        manifest.files.insert(name.to_owned(), sha256(&data));
+    }
+    write_atomically(&path.join(MANIFEST), to_json(&manifest)?.as_bytes())
+}
+
 /// A value as indented JSON with a line break at its end.
 ///
 /// # Errors

@@ -7,7 +7,6 @@
 //! rare indicators drawn towards the one that is best over all indicators.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 
 use super::found_log_odds;
 use super::settings::TrainSettings;
@@ -382,41 +381,25 @@ pub fn card(
     (train, validation): (usize, usize),
     fitted: &Fitted,
 ) -> String {
-    let mut card = String::new();
     let states = &fitted.thresholds.states;
-    // Writing to a string cannot fail.
-    let _ = write!(
-        card,
-        "# {name} {version}\n\n\
-         Reads one police incident narrative and says what in it reads like stalking, with the words\n\
-         that say so. It advises; a person decides. It finds evidence in text; it does not predict who\n\
-         will be harmed, and what a text does not mention may still have happened.\n\n\
-         **The narratives that it was trained and measured on were written, and their labels made, by\n\
-         language models, not by police or victims. Nothing was measured on real UK reports.**\n\n\
-         | | |\n| --- | --- |\n\
-         | base | {base} |\n\
-         | training reports | {train} |\n\
-         | validation reports | {validation}, of authors {authors} |\n\
-         | left alone for testing | authors {tests} |\n\
-         | data SHA-256 | `{data_sha256}` |\n\
-         | seed | {seed} |\n\
-         | `review` from p | {review} |\n\
-         | `possible` from p | {possible} |\n\
-         | validation: average precision of `possible` or `likely` | {ap:.3} |\n\
-         | validation: macro F1 of indicators (thresholds chosen on these rows, so flattered) | {f1:.3} |\n\n\
-         Validation figures chose the checkpoint, calibration and thresholds, so they flatter. The\n\
-         figures on authors that the model never met stand in the README.\n",
-        name = settings.model.name,
-        version = settings.model.version,
-        authors = settings.data.validation_authors.join(", "),
-        tests = settings.data.test_authors.join(", "),
-        seed = settings.training.seed,
-        review = states.review,
-        possible = states.possible,
-        ap = fitted.stalking_ap,
-        f1 = fitted.indicator_f1,
-    );
-    card
+    let filled = [
+        ("{name}", settings.model.name.clone()),
+        ("{version}", settings.model.version.clone()),
+        ("{base}", base.to_owned()),
+        ("{train}", train.to_string()),
+        ("{validation}", validation.to_string()),
+        ("{authors}", settings.data.validation_authors.join(", ")),
+        ("{tests}", settings.data.test_authors.join(", ")),
+        ("{data_sha256}", data_sha256.to_owned()),
+        ("{seed}", settings.training.seed.to_string()),
+        ("{review}", states.review.to_string()),
+        ("{possible}", states.possible.to_string()),
+        ("{ap}", format!("{:.3}", fitted.stalking_ap)),
+        ("{f1}", format!("{:.3}", fitted.indicator_f1)),
+    ];
+    filled
+        .iter()
+        .fold(include_str!("card.md").to_owned(), |card, (place, value)| card.replace(place, value))
 }
 
 #[cfg(test)]
