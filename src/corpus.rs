@@ -17,10 +17,13 @@ use crate::codebook::{EntityKind, Grade, Indicator, Relationship, Role};
 use crate::error::{Error, ErrorKind, Result};
 use crate::report::Report;
 
+pub mod cards;
 pub mod check;
+pub mod gazetteer;
 pub mod markup;
 mod places;
 pub mod split;
+mod weighted;
 
 /// A run of text that by itself justifies an indicator, or denies it.
 #[derive(Copy, Clone, Debug, PartialEq, Eq, Hash)]
