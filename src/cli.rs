@@ -3,6 +3,7 @@
 
 mod corpus;
 mod evaluate;
+mod generate;
 mod model;
 mod score;
 mod train;
@@ -66,6 +67,9 @@ enum Command {
     /// Check dataset files
     #[command(subcommand)]
     Corpus(corpus::Command),
+    /// Make data: cards to write from
+    #[command(subcommand)]
+    Generate(generate::Command),
 }
 
 /// Parses the process's arguments, runs the command and prints its error.
@@ -84,6 +88,7 @@ pub fn main() -> ExitStatus {
         Command::Evaluate(arguments) => evaluate::run(&arguments),
         Command::Model(command) => model::run(command),
         Command::Corpus(command) => corpus::run(command),
+        Command::Generate(command) => generate::run(command),
     };
     match result {
         Ok(status) => status,

@@ -17,10 +17,16 @@ use crate::codebook::{EntityKind, Grade, Indicator, Relationship, Role};
 use crate::error::{Error, ErrorKind, Result};
 use crate::report::Report;
 
+pub mod augment;
+pub mod cards;
 pub mod check;
+pub mod gazetteer;
+pub mod manifest;
 pub mod markup;
 mod places;
+pub mod sample;
 pub mod split;
+mod weighted;
 
 /// A run of text that by itself justifies an indicator, or denies it.
 #[derive(Copy, Clone, Debug, PartialEq, Eq, Hash)]
@@ -94,6 +100,8 @@ pub struct Meta {
     pub sex_victim: Option<String>,
     /// `m`, `f` or `u`, as far as the text tells.
     pub sex_suspect: Option<String>,
+    /// What was changed in a copy, see [`augment`]; missing in what was written.
+    pub augment: Option<String>,
 }
 
 /// One report of a dataset with its ground truth.
@@ -156,7 +164,7 @@ struct MetaKnown<'a>(&'a Meta);
 
 impl Serialize for MetaKnown<'_> {
     fn serialize<S: Serializer>(&self, s: S) -> std::result::Result<S::Ok, S::Error> {
-        let Meta { author, voice, kind, register, handling, sex_victim, sex_suspect } = self.0;
+        let Meta { author, voice, kind, register, handling, sex_victim, sex_suspect, augment } = self.0;
         let entries = [
             ("author", author),
             ("voice", voice),
@@ -165,6 +173,7 @@ impl Serialize for MetaKnown<'_> {
             ("handling", handling),
             ("sex_victim", sex_victim),
             ("sex_suspect", sex_suspect),
+            ("augment", augment),
         ];
         let mut map = s.serialize_map(None)?;
         for (key, value) in entries {

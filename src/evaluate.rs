@@ -16,6 +16,8 @@ pub mod figures;
 pub mod measure;
 pub mod metrics;
 pub mod probes;
+pub mod quality;
+pub mod readings;
 pub mod report;
 mod rows;
 pub mod subgroups;

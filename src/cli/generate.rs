@@ -1,0 +1,151 @@
+//! `throughline generate`.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use clap::{Args, Subcommand, ValueEnum};
+
+use super::{ExitStatus, say, stdout_error};
+use crate::corpus::augment::{Kind, copies};
+use crate::corpus::cards::Deck;
+use crate::corpus::cards::axes::Axes;
+use crate::corpus::gazetteer::Gazetteer;
+use crate::corpus::load;
+use crate::error::{Error, ErrorKind, Result};
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Draw the scenario cards from which one author writes reports
+    Cards(CardArguments),
+    /// Make changed copies of labelled reports whose labels still hold
+    Augment(AugmentArguments),
+}
+
+/// How cards are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// Markdown for a person.
+    Markdown,
+    /// One JSON object a card and line.
+    Json,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct CardArguments {
+    /// The author's code, a capital letter and two or three digits
+    #[arg(long, value_name = "CODE")]
+    author: String,
+    /// The same seed gives the same cards
+    #[arg(long)]
+    seed: u64,
+    /// File to write to; without it standard output
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+    /// markdown for a person, json with one card a line for a program
+    #[arg(long, value_enum, default_value = "markdown")]
+    format: Format,
+    /// The axes of the cards
+    #[arg(long, value_name = "FILE", default_value = "datasets/cards.toml")]
+    axes: PathBuf,
+    /// The names, places and cars
+    #[arg(long, value_name = "FILE", default_value = "datasets/gazetteer.toml")]
+    gazetteer: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct AugmentArguments {
+    /// Dataset files, or folders of them
+    #[arg(required = true)]
+    files: Vec<PathBuf>,
+    /// The same seed gives the same copies
+    #[arg(long)]
+    seed: u64,
+    /// What is changed, with commas between: names, places, numbers, capitals, small_letters, typos,
+    /// shorthand, longhand, punctuation, cut, sexes, joined; without it all of them
+    #[arg(long, value_name = "KINDS", value_delimiter = ',')]
+    kinds: Vec<Kind>,
+    /// Copies of each report and kind
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=100))]
+    copies: u16,
+    /// JSON Lines file to write to; `augment` must be in its name
+    #[arg(long, value_name = "FILE")]
+    out: PathBuf,
+    /// The names, places and cars
+    #[arg(long, value_name = "FILE", default_value = "datasets/gazetteer.toml")]
+    gazetteer: PathBuf,
+}
+
+pub(super) fn run(command: Command) -> Result<ExitStatus> {
+    match command {
+        Command::Augment(arguments) => augmented(&arguments),
+        Command::Cards(arguments) => cards(&arguments),
+    }
+}
+
+fn cards(arguments: &CardArguments) -> Result<ExitStatus> {
+    let axes = Axes::load(&arguments.axes)?;
+    let gazetteer = Gazetteer::load(&arguments.gazetteer)?;
+    let deck = Deck::draw(&arguments.author, arguments.seed, &axes, &gazetteer)?;
+    let text = match arguments.format {
+        Format::Markdown => deck.to_markdown(),
+        Format::Json => deck.to_json_lines()?,
+    };
+    write_to(arguments.out.as_deref(), &text)?;
+    if let Some(path) = &arguments.out {
+        say(&format!("{} cards written to {}", deck.cards().count(), path.display()));
+    }
+    Ok(ExitStatus::Done)
+}
+
+fn augmented(arguments: &AugmentArguments) -> Result<ExitStatus> {
+    let path = &arguments.out;
+    let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    if !name.contains("augment") {
+        return Err(Error::new(
+            ErrorKind::Arguments,
+            format!(
+                "--out: `{name}` has no `augment` in its name, by which copies are told from what was written"
+            ),
+        )
+        .hint("for example --out augment.jsonl"));
+    }
+    let gazetteer = Gazetteer::load(&arguments.gazetteer)?;
+    let dataset = load(&arguments.files)?;
+    if let Some(copy) = dataset.examples.iter().find(|e| e.meta.augment.is_some()) {
+        return Err(Error::new(
+            ErrorKind::Data,
+            format!("report `{}` is a copy already, and copies are made of what was written", copy.report.id),
+        ));
+    }
+    let kinds = if arguments.kinds.is_empty() { Kind::ALL } else { &arguments.kinds };
+    let mut text = String::new();
+    let mut made = 0usize;
+    for &kind in kinds {
+        let before = made;
+        for copy in copies(&dataset, kind, usize::from(arguments.copies), arguments.seed, &gazetteer) {
+            let json = serde_json::to_string(&copy)
+                .map_err(|err| Error::new(ErrorKind::Internal, format!("{}: {err}", copy.report.id)))?;
+            text.push_str(&json);
+            text.push('\n');
+            made += 1;
+        }
+        say(&format!("{kind}: {} copies of {} reports", made - before, dataset.examples.len()));
+    }
+    if made == 0 {
+        return Err(Error::new(
+            ErrorKind::Data,
+            "no report can be changed in these ways with its labels kept",
+        ));
+    }
+    write_to(Some(path), &text)?;
+    say(&format!("{made} copies written to {}", path.display()));
+    Ok(ExitStatus::Done)
+}
+
+/// Writes to a file, or to standard output where none is named.
+pub(super) fn write_to(path: Option<&Path>, text: &str) -> Result<()> {
+    match path {
+        Some(path) => std::fs::write(path, text).map_err(|err| Error::io(path, err)),
+        None => std::io::stdout().write_all(text.as_bytes()).map_err(stdout_error),
+    }
+}
