@@ -13,6 +13,7 @@ mod learning;
 pub mod settings;
 pub mod targets;
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -20,7 +21,9 @@ use candle_core::{Tensor, Var};
 use serde::{Deserialize, Serialize};
 
 use crate::codebook::Indicator;
-use crate::corpus::Dataset;
+use crate::corpus::augment::{Kind, augment, join};
+use crate::corpus::gazetteer::Gazetteer;
+use crate::corpus::{Dataset, Example};
 use crate::entities::OUTSIDE;
 use crate::error::{Error, ErrorKind, Result};
 use crate::evaluate::metrics::{Ranked, average_precision};
@@ -108,6 +111,8 @@ pub struct Trainer {
     /// Batches of the current epoch: indices into the dataset.
     batches: Vec<Vec<usize>>,
     data_sha256: String,
+    /// Where augmentation draws its names from.
+    gazetteer: Option<Gazetteer>,
     /// Moving average of the weights, where the settings ask for one.
     average: Option<BTreeMap<String, Array>>,
     /// Whether the step that was yielded last is to be kept as a checkpoint.
@@ -190,6 +195,7 @@ impl Trainer {
             },
             batches: Vec::new(),
             average: None,
+            gazetteer: settings.augment.gazetteer.as_deref().map(Gazetteer::load).transpose()?,
             checkpoint_due: false,
             failed: false,
             out: out.to_owned(),
@@ -283,7 +289,8 @@ impl Trainer {
         for &i in &indices {
             let mut rng = Rng::new(mix(t.seed, &[epoch as u64, i as u64]), "changes");
             let changes = draw_changes(&mut rng, t.recase, t.strip_punctuation);
-            let mut item = item(&self.dataset.examples[i], &self.network.tokeniser, changes)?;
+            let example = self.augmented(i);
+            let mut item = item(&example, &self.network.tokeniser, changes)?;
             if let (Some(item), Some(mask)) = (&mut item, self.network.tokeniser.mask()) {
                 for id in &mut item.tokens.ids {
                     if rng.unit() < t.mask_tokens {
@@ -370,6 +377,34 @@ impl Trainer {
         };
         self.checkpoint_due = step % t.checkpoint_steps == 0 || report.validation.is_some();
         Ok(report)
+    }
+
+    /// A training report with the changes that this epoch makes to it. Reports of
+    /// one case get the same new names, so that they still belong together.
+    fn augmented(&self, i: usize) -> Cow<'_, Example> {
+        let example = &self.dataset.examples[i];
+        let mut changed = Cow::Borrowed(example);
+        let Some(gazetteer) = &self.gazetteer else { return changed };
+        let (seed, epoch) = (self.settings.training.seed, self.state.epoch);
+        for (&kind, &share) in &self.settings.augment.shares {
+            let key = example.case.as_ref().filter(|_| kind.changes_names()).unwrap_or(&example.report.id);
+            let mut rng = Rng::new(seed, &format!("augment {kind} {epoch} {key}"));
+            if rng.unit() >= share {
+                continue;
+            }
+            let copy = if kind == Kind::Joined {
+                (0..10).find_map(|_| {
+                    let other = &self.dataset.examples[self.train[rng.below(self.train.len())]];
+                    join(&changed, other, &mut rng)
+                })
+            } else {
+                augment(&changed, kind, gazetteer, &mut rng)
+            };
+            if let Some(copy) = copy {
+                changed = Cow::Owned(copy);
+            }
+        }
+        changed
     }
 
     /// Moves the average towards the weights of now. It begins as a plain mean,

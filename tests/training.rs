@@ -39,8 +39,10 @@ fn settings(folder: &Path) -> PathBuf {
         "[data]\ncorpus = [{:?}]\nvalidation_authors = [\"A06\"]\ntest_authors = [\"A03\", \"A10\", \"A16\"]\n\
          [model]\nbase = {base:?}\nname = \"tiny\"\nversion = \"0\"\n\
          [training]\nseed = 7\nmax_steps = 20\nbatch_texts = 4\ncheckpoint_steps = 5\n\
-         mask_tokens = 0.1\naverage_decay = 0.9\n[lexical]\nbuckets = 512\n",
+         mask_tokens = 0.1\naverage_decay = 0.9\n[lexical]\nbuckets = 512\n\
+         [augment]\ngazetteer = {:?}\n[augment.shares]\nnames = 0.5\njoined = 0.3\ncut = 0.3\n",
         project("datasets/throughline-1"),
+        project("datasets/gazetteer.toml"),
     );
     let path = folder.join("settings.toml");
     std::fs::write(&path, toml).unwrap();

@@ -397,9 +397,7 @@ pub fn card(
         ("{ap}", format!("{:.3}", fitted.stalking_ap)),
         ("{f1}", format!("{:.3}", fitted.indicator_f1)),
     ];
-    filled
-        .iter()
-        .fold(include_str!("card.md").to_owned(), |card, (place, value)| card.replace(place, value))
+    filled.iter().fold(include_str!("card.md").to_owned(), |card, (place, value)| card.replace(place, value))
 }
 
 #[cfg(test)]

@@ -1,10 +1,12 @@
 //! The settings of a training run: one TOML file, strict. The resolved
 //! settings are saved beside the weights in the same form.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use crate::corpus::augment::Kind;
 use crate::error::{Error, ErrorKind, Result};
 use crate::nn::optim::AdamWConfig;
 
@@ -25,6 +27,9 @@ pub struct TrainSettings {
     /// The lexical path beside the encoder.
     #[serde(default)]
     pub lexical: LexicalSettings,
+    /// Changed copies in place of the reports as written.
+    #[serde(default)]
+    pub augment: AugmentSettings,
 }
 
 /// What a run reads.
@@ -189,6 +194,19 @@ impl Default for LexicalSettings {
     }
 }
 
+/// Which changes are made to training reports, anew in each epoch. Where a
+/// change is not safe for a report's labels, the report stays as it is.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct AugmentSettings {
+    /// The gazetteer that new names, streets and shops come from; needed where
+    /// a share is above 0.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gazetteer: Option<PathBuf>,
+    /// Share of the reports that each kind of change is tried on.
+    pub shares: BTreeMap<Kind, f64>,
+}
+
 impl TrainSettings {
     /// Reads settings.
     ///
@@ -239,6 +257,14 @@ impl TrainSettings {
                 return refuse(key, value.to_string(), "a number above 0");
             }
         }
+        for (kind, &share) in &self.augment.shares {
+            if !(0.0..=1.0).contains(&share) {
+                return refuse(&format!("augment.shares.{kind}"), share.to_string(), "from 0 to 1");
+            }
+        }
+        if self.augment.gazetteer.is_none() && self.augment.shares.values().any(|share| *share > 0.0) {
+            return refuse("augment.gazetteer", "missing".into(), "the gazetteer's file");
+        }
         for (key, value, below) in [
             ("training.layer_decay", t.layer_decay, 1.0 + f64::EPSILON),
             ("training.warm_up", t.warm_up, 1.0),
@@ -279,6 +305,9 @@ mod tests {
             ("[training]\ndropout = 1.5\n", "training.dropout"),
             ("[training]\nlearning_rate = 0.0\n", "training.learning_rate"),
             ("[loss]\nharm = 'much'\n", "harm"),
+            ("[augment.shares]\nnames = 0.5\n", "augment.gazetteer"),
+            ("[augment]\ngazetteer = 'g'\n[augment.shares]\nnames = 1.5\n", "augment.shares.names"),
+            ("[augment.shares]\nhats = 0.5\n", "hats"),
         ] {
             let error = TrainSettings::from_toml(&format!("{LEAST}{extra}")).unwrap_err();
             assert!(error.to_string().contains(named), "{error}");
