@@ -4,6 +4,7 @@
 //! - [`score`]: the `score` command end to end, on good input
 //! - [`bad_input`]: what each kind of bad input gets
 //! - [`corpus`]: `corpus check`, and the datasets in the repository
+//! - [`corpus_tools`]: `generate`, and the other `corpus` commands
 //! - [`golden`]: the shipped encoder against Hugging Face's implementation
 //! - [`evaluate`]: the `evaluate` command, a damaged model, bad input
 //! - [`shipped`]: the model in `models/default` and what must hold of it
@@ -20,6 +21,7 @@
 mod bad_input;
 mod corpus;
 mod evaluate;
+mod corpus_tools;
 mod golden;
 mod imports;
 mod score;

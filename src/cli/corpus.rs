@@ -138,7 +138,7 @@ fn report(arguments: &ReportArguments) -> Result<ExitStatus> {
     let cues = cues(&arguments.axes)?;
     let dataset = load_foreign(&arguments.files)?;
     let settings = QualitySettings { seed: arguments.seed, cues };
-    let quality = Quality::of(&dataset, &settings, |step| say(step))?;
+    let quality = Quality::of(&dataset, &settings, say)?;
     let json = to_json(&quality)?;
     if let Some(path) = &arguments.out {
         std::fs::write(path, &json).map_err(|err| Error::io(path, err))?;

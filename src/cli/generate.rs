@@ -117,10 +117,12 @@ fn augmented(arguments: &AugmentArguments) -> Result<ExitStatus> {
             format!("report `{}` is a copy already, and copies are made of what was written", copy.report.id),
         ));
     }
-    let kinds = if arguments.kinds.is_empty() { Kind::ALL } else { &arguments.kinds };
+    let mut kinds = if arguments.kinds.is_empty() { Kind::ALL.to_vec() } else { arguments.kinds.clone() };
+    kinds.sort_unstable();
+    kinds.dedup();
     let mut text = String::new();
     let mut made = 0usize;
-    for &kind in kinds {
+    for kind in kinds {
         let before = made;
         for copy in copies(&dataset, kind, usize::from(arguments.copies), arguments.seed, &gazetteer) {
             let json = serde_json::to_string(&copy)

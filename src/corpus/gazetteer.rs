@@ -140,6 +140,8 @@ pub enum PlaceKind {
     Care,
     /// A park or other open place.
     Park,
+    /// An employer.
+    Employer,
 }
 
 /// The gazetteer, checked, with its look-ups.
@@ -326,6 +328,7 @@ impl Gazetteer {
             PlaceKind::School => self.schools.draw(rng),
             PlaceKind::Care => self.care.draw(rng),
             PlaceKind::Park => self.parks.draw(rng),
+            PlaceKind::Employer => self.employers.draw(rng),
             PlaceKind::Town(force) => {
                 let towns = self.forces.get(force).map_or(&[][..], |force| &force.towns);
                 towns.get(rng.below(towns.len())).map_or("", String::as_str)
@@ -342,6 +345,7 @@ impl Gazetteer {
             (&self.schools, PlaceKind::School),
             (&self.care, PlaceKind::Care),
             (&self.parks, PlaceKind::Park),
+            (&self.employers, PlaceKind::Employer),
         ] {
             all.extend(list.values().iter().map(|name| (name.as_str(), kind)));
         }

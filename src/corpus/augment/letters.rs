@@ -51,8 +51,8 @@ pub(super) fn typos(example: &Example, rng: &mut Rng) -> Option<Example> {
             continue;
         }
         if let Some((_, to)) = corrected {
-            // These are rarer words, so that they slip more often.
-            if drawn < 4.0 * SLIPS {
+            // A phone is surer of itself than a thumb is clumsy.
+            if drawn < 2.0 * SLIPS {
                 edits.push(Edit::new(word.start, word.end, in_case_of(&word.text, to)));
             }
         } else if drawn < SLIPS && whole && letters.len() > 3 {
@@ -100,6 +100,8 @@ pub(super) fn without_punctuation(example: &Example, rng: &mut Rng) -> Option<Ex
         }
         let joins = letter(before) && letter(after);
         match c {
+            // `Carter's` keeps its apostrophe, or the name would end in a word.
+            '\'' | '\u{2019}' if in_entity(example, at.saturating_sub(1), at) => {}
             '\'' | '\u{2019}' => edits.push(Edit::new(at, at + 1, "")),
             '.' | ',' | ';' | ':' | '!' | '?' | '"' | '\u{201c}' | '\u{201d}' => {
                 edits.push(Edit::new(at, at + 1, if joins { " " } else { "" }));

@@ -31,7 +31,8 @@ pub(super) fn other_places(example: &Example, gazetteer: &Gazetteer, key: Key) -
             Some((length, kind)) => {
                 let (start, end) = (all[at].start, all[at + length - 1].end);
                 let near = all[at..at + length].windows(2).all(|pair| pair[0].end + 1 == pair[1].start);
-                if near && !person(start, end) {
+                // Employers stay (`a bank`), but `Premier Inn` is no `Premier`.
+                if near && kind != PlaceKind::Employer && !person(start, end) {
                     named.push((at, length, kind, marked(start, end)));
                 }
                 at += length;
@@ -41,18 +42,14 @@ pub(super) fn other_places(example: &Example, gazetteer: &Gazetteer, key: Key) -
     }
     let mut edits = Vec::new();
     for &(at, length, kind, is_marked) in &named {
-        let name = lower[at..at + length].join(" ");
-        let again = || named.iter().any(|n| n.3 && lower[n.0..n.0 + n.1].join(" ") == name);
+        // The long form is the key, so that `Park Rd` follows `Park Road`.
+        let (long, short) = long_name(&lower[at..at + length], kind);
+        let again = || named.iter().any(|n| n.3 && long_name(&lower[n.0..n.0 + n.1], n.2).0 == long);
         let own_town = matches!(kind, PlaceKind::Town(of) if Some(of) == force);
         let is_capital = all[at].text.chars().next().is_some_and(char::is_uppercase);
         if !(is_marked || again() || (own_town && is_capital)) {
             continue;
         }
-        // The long form is the key, so that `Park Rd` follows `Park Road`.
-        let (long, short) = match kind {
-            PlaceKind::Street => long_street(&name),
-            _ => (name.clone(), false),
-        };
         let mut rng = key.rng("place", &long);
         let mut new = gazetteer.draw_place(kind, &mut rng).to_owned();
         for _ in 0..8 {
@@ -96,13 +93,17 @@ pub(super) fn other_places(example: &Example, gazetteer: &Gazetteer, key: Key) -
     Some(copy)
 }
 
-/// A street with its ending written out, and whether it was short.
-fn long_street(name: &str) -> (String, bool) {
-    let Some((first, last)) = name.rsplit_once(' ') else { return (name.to_owned(), false) };
-    match STREET_ENDINGS.iter().find(|(_, short)| *short == last) {
-        Some((long, _)) => (format!("{first} {long}"), true),
-        None => (name.to_owned(), false),
+/// A place's name with the ending of a street written out, and whether it was
+/// short.
+fn long_name(words: &[String], kind: PlaceKind) -> (String, bool) {
+    let name = words.join(" ");
+    if kind == PlaceKind::Street
+        && let Some((first, last)) = name.rsplit_once(' ')
+        && let Some((long, _)) = STREET_ENDINGS.iter().find(|(_, short)| *short == last)
+    {
+        return (format!("{first} {long}"), true);
     }
+    (name, false)
 }
 
 /// A street with its ending made short, where it has a short form.

@@ -246,12 +246,15 @@ fn holds(original: &Example, copy: &Example, kind: Kind) -> Result<(), TestCaseE
     match kind {
         // Letter case, punctuation and cuts leave the letters of every mark.
         Kind::Capitals | Kind::SmallLetters | Kind::Punctuation => {
+            let (mut before, mut after) = (Vec::new(), Vec::new());
             for (a, b) in spans.chain(entities) {
-                prop_assert_eq!(
-                    letters(&original.report.text, a.0, a.1),
-                    letters(&copy.report.text, b.0, b.1)
-                );
+                before.push(letters(&original.report.text, a.0, a.1));
+                after.push(letters(&copy.report.text, b.0, b.1));
             }
+            // Marks that begin alike may change places.
+            before.sort_unstable();
+            after.sort_unstable();
+            prop_assert_eq!(before, after);
         }
         Kind::Cut => {
             for span in &copy.spans {

@@ -8,7 +8,9 @@
 //! five times. All rows of a category in a fold have one rate, which none of
 //! them had a part in, and the AUROC is taken within each fold and averaged by
 //! its pairs, because the rates of different folds are not comparable. Rows of
-//! one distribution then have an expected AUROC of one half.
+//! one distribution then have an expected AUROC of one half. Where categories
+//! have more equal shares than chance would give, as authors with quotas have,
+//! it is somewhat below: what one fold has more of, the others have less of.
 
 use std::collections::BTreeMap;
 use std::fmt;
