@@ -20,8 +20,8 @@
 
 mod bad_input;
 mod corpus;
-mod evaluate;
 mod corpus_tools;
+mod evaluate;
 mod golden;
 mod imports;
 mod score;

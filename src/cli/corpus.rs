@@ -78,9 +78,12 @@ pub(super) struct AgreementArguments {
     /// The labelled reports: dataset files, or folders of them
     #[arg(long, value_name = "FILES", num_args = 1.., required = true)]
     first: Vec<PathBuf>,
-    /// The second readings: JSON Lines with id, reader, labels and spans
+    /// The second readings: JSON Lines or CSV with id, reader, labels and spans
     #[arg(long, value_name = "FILES", num_args = 1.., required = true)]
     second: Vec<PathBuf>,
+    /// Take this reader's readings as the first labels, in place of the dataset's
+    #[arg(long, value_name = "READER")]
+    first_reader: Option<String>,
     /// text for a person, json for a program
     #[arg(long, value_enum, default_value = "text")]
     format: Format,
@@ -168,8 +171,11 @@ fn cues(axes: &Path) -> Result<Vec<String>> {
 }
 
 fn agreement(arguments: &AgreementArguments) -> Result<ExitStatus> {
-    let first = load_foreign(&arguments.first)?;
-    let second = readings::read(&arguments.second)?;
+    let mut first = load_foreign(&arguments.first)?;
+    let mut second = readings::read(&arguments.second)?;
+    if let Some(reader) = &arguments.first_reader {
+        second = readings::take_first(&mut first, second, reader)?;
+    }
     let agreement = readings::compare(&first, &second, arguments.resamples as usize, arguments.seed)?;
     let text = match arguments.format {
         Format::Text => agreement.to_string(),

@@ -418,6 +418,11 @@ impl<'a> Dealer<'a> {
             card.thin = thin;
             card.recorded_as = Some(axes.recorded_as.draw(&mut self.rng).to_owned());
             card.may_say_stalking = self.chance(axes.shares.may_say_stalking);
+            // As often as in negatives: a phrase that one side alone is asked
+            // for would tell the grade.
+            if !thin && bare.is_none() && self.chance(axes.shares.cue_in_course) {
+                card.cue = Some(axes.cue_words.draw(&mut self.rng).to_owned());
+            }
             reports.push(card);
         }
         let decoy = self.decoy(force, &town, day, [&victim, &suspect], &car_model);

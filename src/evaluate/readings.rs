@@ -3,8 +3,11 @@
 //!
 //! A readings file is JSON Lines,
 //! `{"id": "R0001", "reader": "R1", "labels": {…}, "spans": [{"start": 14, "end": 31, "label": "following"}]}`,
-//! labels and spans as in the record. One report may have several readers; each
-//! reading is compared with the first labels on its own.
+//! labels and spans as in the record; or a CSV with the columns `id`, `reader`,
+//! `stalking`, `serious_harm`, `relationship`, `indicators`, `denied` and
+//! `spans`, where lists have spaces between and a span is `following:14-31`. One
+//! report may have several readers; each reading is compared with the first
+//! labels on its own.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -42,6 +45,46 @@ struct Line {
     spans: Vec<LineSpan>,
 }
 
+/// A row of a CSV.
+#[derive(Deserialize)]
+struct Row {
+    id: String,
+    #[serde(default)]
+    reader: String,
+    stalking: Grade,
+    serious_harm: bool,
+    relationship: Relationship,
+    #[serde(default)]
+    indicators: String,
+    #[serde(default)]
+    denied: String,
+    #[serde(default)]
+    spans: String,
+}
+
+impl Row {
+    fn line(self) -> Result<Line> {
+        let indicators =
+            |list: &str| list.split_whitespace().map(str::parse).collect::<Result<Vec<Indicator>>>();
+        let span = |word: &str| {
+            let bad = || Error::new(ErrorKind::Data, format!("`{word}` is no span such as following:14-31"));
+            let (label, range) = word.rsplit_once(':').ok_or_else(bad)?;
+            let (start, end) = range.split_once('-').ok_or_else(bad)?;
+            let place = |text: &str| text.parse::<usize>().map_err(|_| bad());
+            Ok(LineSpan { start: place(start)?, end: place(end)?, label: label.to_owned() })
+        };
+        let labels = LineLabels {
+            stalking: self.stalking,
+            indicators: indicators(&self.indicators)?,
+            denied: indicators(&self.denied)?,
+            serious_harm: self.serious_harm,
+            relationship: self.relationship,
+        };
+        let spans = self.spans.split_whitespace().map(span).collect::<Result<_>>()?;
+        Ok(Line { id: self.id, reader: self.reader, labels, spans })
+    }
+}
+
 #[derive(Deserialize)]
 struct LineLabels {
     stalking: Grade,
@@ -72,27 +115,64 @@ pub fn read<P: AsRef<Path>>(paths: &[P]) -> Result<Vec<Reading>> {
     let mut seen = BTreeSet::new();
     for path in paths {
         let path = path.as_ref();
-        let text = std::fs::read_to_string(path).map_err(|err| Error::io(path, err))?;
-        for (number, line) in text.trim_start_matches('\u{feff}').lines().enumerate() {
-            if line.trim().is_empty() {
-                continue;
-            }
+        let mut add = |number: usize, line: Result<Line>| {
             let fault = |what: String| {
-                Error::new(ErrorKind::Data, format!("{}:{}: {what}", path.display(), number + 1))
-                    .hint("a reading is {\"id\", \"reader\", \"labels\", \"spans\"}, labels and spans as in the record")
+                Error::new(ErrorKind::Data, format!("{}:{number}: {what}", path.display()))
+                    .hint("a reading is id, reader, labels and spans, labels and spans as in the record")
             };
-            let line: Line = serde_json::from_str(line).map_err(|err| fault(format!("no reading: {err}")))?;
-            let reading = reading(line).map_err(|err| fault(err.to_string()))?;
+            let reading = line.and_then(reading).map_err(|err| fault(err.to_string()))?;
             if !seen.insert((reading.id.clone(), reading.reader.clone())) {
                 return Err(fault(format!("reader `{}` read report `{}` twice", reading.reader, reading.id)));
             }
             readings.push(reading);
+            Ok(())
+        };
+        let text = std::fs::read_to_string(path).map_err(|err| Error::io(path, err))?;
+        let no_reading = |err: &dyn fmt::Display| Error::new(ErrorKind::Data, format!("no reading: {err}"));
+        if path.extension().is_some_and(|e| e.eq_ignore_ascii_case("csv")) {
+            let mut rows = csv::Reader::from_reader(text.as_bytes());
+            for (number, row) in rows.deserialize::<Row>().enumerate() {
+                add(number + 2, row.map_err(|err| no_reading(&err)).and_then(Row::line))?;
+            }
+            continue;
+        }
+        for (number, line) in text.trim_start_matches('\u{feff}').lines().enumerate() {
+            if line.trim().is_empty() {
+                continue;
+            }
+            add(number + 1, serde_json::from_str(line).map_err(|err| no_reading(&err)))?;
         }
     }
     if readings.is_empty() {
         return Err(Error::new(ErrorKind::Data, "the files of second readings hold none"));
     }
     Ok(readings)
+}
+
+/// Takes the readings of one reader as the first labels of a dataset: those
+/// that its reports had before readings were weighed against each other. Gives
+/// back the readings of the others.
+///
+/// # Errors
+///
+/// When there is no reading of that reader.
+pub fn take_first(dataset: &mut Dataset, readings: Vec<Reading>, reader: &str) -> Result<Vec<Reading>> {
+    let (first, rest): (Vec<Reading>, Vec<Reading>) = readings.into_iter().partition(|r| r.reader == reader);
+    if first.is_empty() {
+        let readers: BTreeSet<&str> = rest.iter().map(|r| r.reader.as_str()).collect();
+        let known: Vec<&str> = readers.into_iter().collect();
+        return Err(Error::new(ErrorKind::Data, format!("no reading is of reader `{reader}`"))
+            .hint(format!("readers: {}", known.join(", "))));
+    }
+    let mut by_id: BTreeMap<String, Reading> = first.into_iter().map(|r| (r.id.clone(), r)).collect();
+    for example in &mut dataset.examples {
+        example.labels = None;
+        if let Some(reading) = by_id.remove(&example.report.id) {
+            example.labels = Some(reading.labels);
+            example.spans = reading.spans;
+        }
+    }
+    Ok(rest)
 }
 
 fn reading(line: Line) -> Result<Reading> {
@@ -384,6 +464,34 @@ mod tests {
         assert!(same.kappas.iter().filter_map(|k| k.kappa).all(|k| k.value == 1.0 && k.low == 1.0));
         assert!(same.disagreements.is_empty());
         assert!(same.span_f1.is_none_or(|f1| f1.value == 1.0));
+    }
+
+    #[test]
+    fn a_csv_holds_the_readings_and_the_first_reader_stands_in_for_the_labels() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("readings.csv");
+        let head = "id,reader,stalking,serious_harm,relationship,indicators,denied,spans\n";
+        let rows = "a,author,possible,false,unknown,following,,following:0-8\n\
+                    a,R1,likely,true,ex_partner,following repeated,threat,following:0-8 !threat:9-15\n";
+        std::fs::write(&path, format!("{head}{rows}")).unwrap();
+        let readings = read(&[&path]).unwrap();
+        assert_eq!(readings.len(), 2);
+        assert_eq!(readings[1].labels.found, [Indicator::Following, Indicator::Repeated]);
+        assert!(readings[1].spans[1].denied && readings[1].spans[1].label == Indicator::Threat);
+
+        let mut dataset = Dataset::default();
+        let mut example = toy::dataset(1, 1).examples.remove(0);
+        example.report.id = "a".into();
+        dataset.examples.push(example);
+        let rest = take_first(&mut dataset, readings.clone(), "author").unwrap();
+        assert_eq!(rest.len(), 1);
+        assert_eq!(dataset.examples[0].labels.as_ref().unwrap().stalking, Grade::Possible);
+        let error = take_first(&mut dataset, readings, "nobody").unwrap_err();
+        assert!(error.to_string().contains("nobody"), "{error}");
+
+        std::fs::write(&path, format!("{head}a,R1,likely,true,unknown,following,,following:x\n")).unwrap();
+        let error = read(&[&path]).unwrap_err().to_string();
+        assert!(error.contains("readings.csv:2") && error.contains("following:14-31"), "{error}");
     }
 
     #[test]

@@ -109,8 +109,10 @@ pub struct Shares {
     pub suspect_misspelt: f64,
     /// Courses with one report by the suspect himself.
     pub suspect_reports_too: f64,
-    /// Negatives that are asked for a cue word.
+    /// Negatives that are asked for a cue word, the bare ones left aside.
     pub cue_in_negative: f64,
+    /// Reports of a course that are, the thin and bare ones left aside.
+    pub cue_in_course: f64,
 }
 
 impl Axes {
@@ -216,6 +218,7 @@ impl Axes {
             ("suspect_misspelt", s.suspect_misspelt),
             ("suspect_reports_too", s.suspect_reports_too),
             ("cue_in_negative", s.cue_in_negative),
+            ("cue_in_course", s.cue_in_course),
         ] {
             if !(0.0..=1.0).contains(&share) {
                 return Err(data(format!("`shares.{name}` is {share}, 0 to 1 is needed")));

@@ -77,6 +77,20 @@ fn one_course_in_eight_crosses_the_border() {
     }
 }
 
+/// Phrases that only one side is asked for would tell the grade; the first
+/// authors' cards did so.
+#[test]
+fn cue_words_are_asked_for_on_both_sides_alike() {
+    let decks = decks();
+    let share = |of: &dyn Fn(&Card) -> bool| {
+        let cards: Vec<&Card> = decks.iter().flat_map(Deck::cards).filter(|card| of(card)).collect();
+        cards.iter().filter(|card| card.cue.is_some()).count() as f64 / cards.len() as f64
+    };
+    let course = share(&|card| card.kind == Kind::Course && !card.thin && !card.bare);
+    let negative = share(&|card| matches!(card.kind, Kind::HardNegative | Kind::Ordinary) && !card.bare);
+    assert!((course - negative).abs() < 0.042, "{course} {negative}");
+}
+
 /// Shares of each value of an axis among the cards of a kind.
 fn shares<'a>(cards: &[&'a Card], kind: Kind, axis: impl Fn(&'a Card) -> String) -> BTreeMap<String, f64> {
     let of_kind: Vec<&&Card> = cards.iter().filter(|card| card.kind == kind).collect();
