@@ -12,6 +12,8 @@ pub mod corpus;
 pub mod entities;
 pub mod error;
 pub mod evaluate;
+pub mod features;
+pub mod link;
 pub mod model;
 pub mod nn;
 pub mod render;
