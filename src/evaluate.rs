@@ -12,6 +12,7 @@ pub mod baselines;
 pub mod coders;
 pub mod compare;
 pub mod figures;
+pub mod linking;
 pub mod measure;
 pub mod metrics;
 pub mod probes;

@@ -8,6 +8,7 @@
 pub mod assess;
 pub mod cli;
 pub mod codebook;
+pub mod conduct;
 pub mod corpus;
 pub mod entities;
 pub mod error;

@@ -6,6 +6,7 @@
 //! - [`corpus`]: `corpus check`, and the datasets in the repository
 //! - [`golden`]: the shipped encoder against Hugging Face's implementation
 //! - [`evaluate`]: the `evaluate` command, a damaged model, bad input
+//! - [`link`]: the `link` command, its files, order, bad input
 //! - [`shipped`]: the model in `models/default` and what must hold of it
 //! - [`training`]: the `train` command, twice and resumed
 
@@ -22,6 +23,7 @@ mod corpus;
 mod evaluate;
 mod golden;
 mod imports;
+mod link;
 mod score;
 mod shipped;
 mod training;
