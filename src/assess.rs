@@ -352,6 +352,26 @@ impl Assessor {
         Ok(result)
     }
 
+    /// [`Assessor::assess_all`] with the vector for linking of each report, of
+    /// length 1.
+    ///
+    /// # Errors
+    ///
+    /// When tensor arithmetic fails, which is a fault of this program.
+    pub fn assess_with_vectors(&self, reports: &[Report]) -> Result<Vec<(Assessment, Vec<f32>)>> {
+        let mut result = Vec::with_capacity(reports.len());
+        for round in reports.chunks(ROUND) {
+            let tokens: Vec<Tokens> = round
+                .iter()
+                .map(|report| self.network.tokeniser.encode(&report.text))
+                .collect::<Result<_>>()?;
+            let readings = self.network.read(&tokens)?;
+            let answers = round.iter().zip(tokens.iter().zip(readings));
+            result.extend(answers.map(|(report, (t, r))| (self.interpret(report, t, &r), r.link)));
+        }
+        Ok(result)
+    }
+
     fn probabilities(&self, reading: &Reading) -> Probabilities {
         let (found, denied) = reading
             .found

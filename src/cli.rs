@@ -2,8 +2,10 @@
 //! prints: data to stdout, talk to stderr.
 
 mod corpus;
+mod estimate;
 mod evaluate;
 mod generate;
+mod link;
 mod model;
 mod score;
 mod train;
@@ -57,6 +59,10 @@ struct Cli {
 enum Command {
     /// Assess one narrative, or each report of a file
     Score(score::Arguments),
+    /// Link reports into suspected courses of conduct
+    Link(link::Arguments),
+    /// Estimate the weights of linking from reports whose courses are known
+    Estimate(estimate::Arguments),
     /// Fine-tune a model on a labelled corpus
     Train(train::Arguments),
     /// Measure a model on labelled reports, with intervals, beside baselines
@@ -84,6 +90,8 @@ pub fn main() -> ExitStatus {
     };
     let result = match cli.command {
         Command::Score(arguments) => score::run(arguments),
+        Command::Link(arguments) => link::run(&arguments),
+        Command::Estimate(arguments) => estimate::run(&arguments),
         Command::Train(arguments) => train::run(&arguments),
         Command::Evaluate(arguments) => evaluate::run(&arguments),
         Command::Model(command) => model::run(command),

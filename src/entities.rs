@@ -1,7 +1,15 @@
 //! Names, numbers and places: from the tags of tokens to typed entities with
-//! roles, and their words made uniform.
+//! roles, and their words made uniform. [`identifiers`] joins the tags with
+//! patterns and gives what linking compares.
+
+mod identify;
+pub mod names;
+mod patterns;
+pub mod values;
 
 use std::ops::Range;
+
+pub use identify::{Identifier, Tagged, identifiers, value_of};
 
 use crate::codebook::{EntityKind, Role};
 use crate::text::Tokens;

@@ -13,6 +13,7 @@ pub mod card;
 pub mod coders;
 pub mod compare;
 pub mod figures;
+pub mod linking;
 pub mod measure;
 pub mod metrics;
 pub mod probes;

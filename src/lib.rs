@@ -8,10 +8,13 @@
 pub mod assess;
 pub mod cli;
 pub mod codebook;
+pub mod conduct;
 pub mod corpus;
 pub mod entities;
 pub mod error;
 pub mod evaluate;
+pub mod features;
+pub mod link;
 pub mod model;
 pub mod nn;
 pub mod render;

@@ -18,14 +18,17 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("entities", &["codebook", "text"]),
     ("assess", &["codebook", "entities", "model", "report", "text"]),
     ("corpus", &["codebook", "report", "text"]),
-    ("evaluate", &["assess", "codebook", "corpus", "entities", "model", "report", "text", "nn"]),
+    ("features", &["assess", "codebook", "entities", "report"]),
+    ("link", &["codebook", "entities", "features"]),
+    ("conduct", &["assess", "codebook", "entities", "features", "link", "report"]),
+    ("evaluate", &["assess", "codebook", "corpus", "entities", "link", "model", "report", "text", "nn"]),
     ("train", &["assess", "codebook", "corpus", "entities", "evaluate", "model", "nn", "text"]),
-    ("render", &["assess", "codebook", "evaluate", "model", "report", "text"]),
+    ("render", &["assess", "codebook", "conduct", "evaluate", "features", "link", "model", "report", "text"]),
     (
         "cli",
         &[
-            "assess", "codebook", "corpus", "entities", "evaluate", "model", "render", "report", "text",
-            "train",
+            "assess", "codebook", "conduct", "corpus", "entities", "evaluate", "features", "link", "model",
+            "render", "report", "text", "train",
         ],
     ),
 ];

@@ -7,6 +7,7 @@
 //! - [`corpus_tools`]: `generate`, and the other `corpus` commands
 //! - [`golden`]: the shipped encoder against Hugging Face's implementation
 //! - [`evaluate`]: the `evaluate` command, a damaged model, bad input
+//! - [`link`]: the `link` command, its files, order, bad input
 //! - [`shipped`]: the model in `models/default` and what must hold of it
 //! - [`training`]: the `train` command, twice and resumed
 
@@ -24,6 +25,7 @@ mod corpus_tools;
 mod evaluate;
 mod golden;
 mod imports;
+mod link;
 mod score;
 mod shipped;
 mod training;

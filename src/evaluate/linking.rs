@@ -1,0 +1,342 @@
+//! Measuring linking where the courses are known: pairs, groups, first hits
+//! and rankings, with intervals over whole courses, beside two rivals.
+//!
+//! Every figure has one-offs in the pool. *Series* are the reports that belong
+//! to a course of two or more in the pool. Resamples draw whole courses (and
+//! one-offs singly); a pair has the mean weight of its two reports.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Serialize;
+
+use super::metrics::{Interval, Ranking, Resamples};
+use crate::link::cluster;
+use crate::link::compare::cosine;
+use crate::link::record::Pool;
+use crate::link::weights::MergeRule;
+
+/// How one way of linking answered on a pool of `n` reports.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Answer {
+    /// Name under which its figures stand.
+    pub name: String,
+    /// Group of each report; a report alone has a number of its own.
+    pub groups: Vec<usize>,
+    /// A score for every pair (a < b), in the order of [`pairs`]; higher is more
+    /// alike. Empty for an answer that ranks nothing.
+    pub scores: Vec<f64>,
+}
+
+/// Every pair of `n` reports, the smaller place first, in order.
+pub fn pairs(n: usize) -> impl Iterator<Item = (usize, usize)> {
+    (0..n).flat_map(move |a| (a + 1..n).map(move |b| (a, b)))
+}
+
+/// One figure with its interval.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct LinkFigure {
+    /// Its name.
+    pub name: &'static str,
+    /// On all reports.
+    pub value: f64,
+    /// 95 % interval.
+    pub interval: [f64; 2],
+    /// What it is over: reports, pairs or courses. A figure over nothing is
+    /// left out.
+    pub n: usize,
+}
+
+/// Numbers of groups from lists of members among `n` reports.
+pub fn numbers(n: usize, groups: &[Vec<usize>]) -> Vec<usize> {
+    let mut numbers: Vec<usize> = (0..n).collect();
+    for group in groups {
+        if let Some(&first) = group.first() {
+            for &member in group {
+                numbers[member] = first;
+            }
+        }
+    }
+    numbers
+}
+
+/// Truth of a pool: the case of each report, where it has company there.
+pub fn truth(cases: &[Option<String>]) -> Vec<Option<usize>> {
+    let mut by_case: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+    for (i, case) in cases.iter().enumerate() {
+        if let Some(case) = case {
+            by_case.entry(case).or_default().push(i);
+        }
+    }
+    let mut truth = vec![None; cases.len()];
+    for (number, members) in by_case.values().filter(|m| m.len() > 1).enumerate() {
+        for &member in members {
+            truth[member] = Some(number);
+        }
+    }
+    truth
+}
+
+/// Groups that are drawn together: a course, or a report alone.
+fn drawn(truth: &[Option<usize>]) -> Vec<Vec<usize>> {
+    let mut groups: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+    let mut alone = Vec::new();
+    for (i, case) in truth.iter().enumerate() {
+        match case {
+            Some(case) => groups.entry(*case).or_default().push(i),
+            None => alone.push(vec![i]),
+        }
+    }
+    groups.into_values().chain(alone).collect()
+}
+
+fn ratio(over: f64, under: f64, nothing: Option<f64>) -> Option<f64> {
+    if under > 0.0 { Some(over / under) } else { nothing }
+}
+
+fn f1(p: f64, r: f64) -> f64 {
+    if p + r > 0.0 { 2.0 * p * r / (p + r) } else { 0.0 }
+}
+
+/// B-cubed precision and recall over the reports of `selection`.
+fn b_cubed(
+    truth: &[Option<usize>],
+    groups: &[usize],
+    selection: &[usize],
+    weights: &[f64],
+) -> Option<(f64, f64)> {
+    let mut sizes: BTreeMap<usize, f64> = BTreeMap::new();
+    let mut classes: BTreeMap<usize, f64> = BTreeMap::new();
+    let mut both: BTreeMap<(usize, usize), f64> = BTreeMap::new();
+    for (i, &group) in groups.iter().enumerate() {
+        *sizes.entry(group).or_default() += 1.0;
+        if let Some(case) = truth[i] {
+            *classes.entry(case).or_default() += 1.0;
+            *both.entry((group, case)).or_default() += 1.0;
+        }
+    }
+    let (mut p, mut r, mut total) = (0.0, 0.0, 0.0);
+    for &i in selection {
+        let size = sizes.get(&groups[i]).copied().unwrap_or(1.0);
+        let (together, class) = match truth[i] {
+            Some(case) => (
+                both.get(&(groups[i], case)).copied().unwrap_or(1.0),
+                classes.get(&case).copied().unwrap_or(1.0),
+            ),
+            None => (1.0, 1.0),
+        };
+        p += weights[i] * together / size;
+        r += weights[i] * together / class;
+        total += weights[i];
+    }
+    (total > 0.0).then(|| (p / total, r / total))
+}
+
+/// Every figure of one answer.
+pub fn figures(answer: &Answer, truth: &[Option<usize>], resamples: usize, seed: u64) -> Vec<LinkFigure> {
+    let n = truth.len();
+    let samples = Resamples::new(&drawn(truth), n, resamples, seed);
+    let series: Vec<usize> = (0..n).filter(|&i| truth[i].is_some()).collect();
+    let pool: Vec<usize> = (0..n).collect();
+    let same = |a: usize, b: usize| truth[a].is_some() && truth[a] == truth[b];
+    let together: Vec<(usize, usize)> =
+        pairs(n).filter(|&(a, b)| answer.groups[a] == answer.groups[b]).collect();
+    let wanted: Vec<(usize, usize)> = pairs(n).filter(|&(a, b)| same(a, b)).collect();
+    let weigh = |list: &[(usize, usize)], w: &[f64], right: bool| -> f64 {
+        let counted =
+            list.iter().filter(|&&(a, b)| !right || (same(a, b) && answer.groups[a] == answer.groups[b]));
+        counted.map(|&(a, b)| (w[a] + w[b]) / 2.0).sum()
+    };
+    let precision = |w: &[f64]| ratio(weigh(&together, w, true), weigh(&together, w, false), Some(1.0));
+    let recall = |w: &[f64]| ratio(weigh(&wanted, w, true), weigh(&wanted, w, false), None);
+
+    // The best partner of each report, ties to the first.
+    let mut best: Vec<(f64, usize)> = vec![(f64::NEG_INFINITY, usize::MAX); n];
+    for ((a, b), &score) in pairs(n).zip(&answer.scores) {
+        for (own, other) in [(a, b), (b, a)] {
+            if score > best[own].0 {
+                best[own] = (score, other);
+            }
+        }
+    }
+    let hit = |i: usize| best[i].1 < n && same(i, best[i].1);
+
+    let mut cases: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+    for &i in &series {
+        if let Some(case) = truth[i] {
+            cases.entry(case).or_default().push(i);
+        }
+    }
+    let of_cases = |test: &dyn Fn(&[usize]) -> bool, w: &[f64]| {
+        let (mut good, mut all) = (0.0, 0.0);
+        for members in cases.values() {
+            let weight = w[members[0]];
+            all += weight;
+            good += if test(members) { weight } else { 0.0 };
+        }
+        ratio(good, all, None)
+    };
+    let groups = &answer.groups;
+    let whole = |members: &[usize]| members.iter().all(|&m| groups[m] == groups[members[0]]);
+    let part =
+        |members: &[usize]| members.iter().map(|&m| groups[m]).collect::<BTreeSet<_>>().len() < members.len();
+    let ranking = Ranking::new(
+        pairs(n).zip(&answer.scores).enumerate().map(|(row, ((a, b), s))| (row, *s, same(a, b))),
+    );
+    let pair_weights = |w: &[f64]| pairs(n).map(|(a, b)| (w[a] + w[b]) / 2.0).collect::<Vec<f64>>();
+
+    type Measure<'a> = Box<dyn Fn(&[f64]) -> Option<f64> + Sync + 'a>;
+    let list: Vec<(&'static str, usize, Measure<'_>)> = vec![
+        ("pairwise precision", together.len(), Box::new(precision)),
+        ("pairwise recall", wanted.len(), Box::new(recall)),
+        ("pairwise F1", wanted.len(), Box::new(|w| Some(f1(precision(w)?, recall(w)?)))),
+        (
+            "B-cubed precision, series",
+            series.len(),
+            Box::new(|w| Some(b_cubed(truth, groups, &series, w)?.0)),
+        ),
+        ("B-cubed recall, series", series.len(), Box::new(|w| Some(b_cubed(truth, groups, &series, w)?.1))),
+        (
+            "B-cubed F1, series",
+            series.len(),
+            Box::new(|w| b_cubed(truth, groups, &series, w).map(|(p, r)| f1(p, r))),
+        ),
+        ("B-cubed precision, pool", n, Box::new(|w| Some(b_cubed(truth, groups, &pool, w)?.0))),
+        ("B-cubed recall, pool", n, Box::new(|w| Some(b_cubed(truth, groups, &pool, w)?.1))),
+        ("B-cubed F1, pool", n, Box::new(|w| b_cubed(truth, groups, &pool, w).map(|(p, r)| f1(p, r)))),
+        (
+            "first hit",
+            if answer.scores.is_empty() { 0 } else { series.len() },
+            Box::new(|w| {
+                let (good, all) = series
+                    .iter()
+                    .fold((0.0, 0.0), |(good, all), &i| (good + if hit(i) { w[i] } else { 0.0 }, all + w[i]));
+                ratio(good, all, None)
+            }),
+        ),
+        ("courses found whole", cases.len(), Box::new(|w| of_cases(&whole, w))),
+        ("courses found in part", cases.len(), Box::new(|w| of_cases(&part, w))),
+        ("AUPRC over pairs", answer.scores.len(), Box::new(|w| ranking.average_precision(&pair_weights(w)))),
+    ];
+    list.into_iter()
+        .filter(|(_, n, _)| *n > 0)
+        .filter_map(|(name, n, measure)| {
+            let Interval { value, low, high } = samples.interval(&measure)?;
+            // Adding 0 turns −0 into 0.
+            Some(LinkFigure { name, value: value + 0.0, interval: [low + 0.0, high + 0.0], n })
+        })
+        .collect()
+}
+
+/// A rival: reports that share a phone, plate, email, handle or person number
+/// are one group, whatever else they say.
+pub fn exact_identifiers(pool: &Pool) -> Answer {
+    let n = pool.records.len();
+    let shared = |a: usize, b: usize| {
+        let (x, y) = (&pool.records[a], &pool.records[b]);
+        x.exact
+            .iter()
+            .zip(&y.exact)
+            .flat_map(|(u, v)| u.iter().filter(|u| v.iter().any(|v| v.value == u.value)))
+            .count()
+    };
+    let scores: Vec<f64> = pairs(n).map(|(a, b)| shared(a, b) as f64).collect();
+    let mut numbers: Vec<usize> = (0..n).collect();
+    for ((a, b), score) in pairs(n).zip(&scores) {
+        if *score > 0.0 && numbers[a] != numbers[b] {
+            let (keep, drop) = (numbers[a].min(numbers[b]), numbers[a].max(numbers[b]));
+            numbers.iter_mut().filter(|x| **x == drop).for_each(|x| *x = keep);
+        }
+    }
+    Answer { name: "shared identifiers".into(), groups: numbers, scores }
+}
+
+/// A rival: cosine of vectors alone, grouped by mean cosine. Its threshold is
+/// the one that is best for these very reports, which flatters it.
+pub fn vectors_alone(pool: &Pool, truth: &[Option<usize>]) -> Answer {
+    let n = pool.records.len();
+    let of = |a: usize, b: usize| f64::from(cosine(&pool.records[a], &pool.records[b]).unwrap_or(-1.0));
+    let scores: Vec<f64> = pairs(n).map(|(a, b)| of(a, b)).collect();
+    let series: Vec<usize> = (0..n).filter(|&i| truth[i].is_some()).collect();
+    let ones = vec![1.0; n];
+    let mut best: (f64, Vec<usize>) = (-1.0, (0..n).collect());
+    for step in 0..12 {
+        let threshold = 0.4 + 0.05 * f64::from(step);
+        // In tenths of cosine above the threshold, so that the clamps of pairs do not bite.
+        let bits = |a: usize, b: usize| 10.0 * (of(a, b) - threshold);
+        let edges: Vec<(u32, u32, f64)> =
+            pairs(n).map(|(a, b)| (a as u32, b as u32, bits(a, b))).filter(|e| e.2 > 0.0).collect();
+        let rule = MergeRule { strongest_share: 0.0, threshold_bits: 0.0 };
+        let groups: Vec<Vec<usize>> =
+            cluster::groups(n, &edges, rule, &bits).into_iter().map(|g| g.members).collect();
+        let numbers = numbers(n, &groups);
+        if let Some((p, r)) = b_cubed(truth, &numbers, &series, &ones)
+            && f1(p, r) > best.0
+        {
+            best = (f1(p, r), numbers);
+        }
+    }
+    Answer { name: "vectors alone".into(), groups: best.1, scores }
+}
+
+/// B-cubed F1 over series and pairwise precision of groups, for tuning.
+pub fn quick(truth: &[Option<usize>], groups: &[usize]) -> (f64, f64) {
+    let n = truth.len();
+    let series: Vec<usize> = (0..n).filter(|&i| truth[i].is_some()).collect();
+    let ones = vec![1.0; n];
+    let f = b_cubed(truth, groups, &series, &ones).map_or(0.0, |(p, r)| f1(p, r));
+    let (mut right, mut all) = (0.0, 0.0);
+    for (a, b) in pairs(n).filter(|&(a, b)| groups[a] == groups[b]) {
+        all += 1.0;
+        right += f64::from(u8::from(truth[a].is_some() && truth[a] == truth[b]));
+    }
+    (f, ratio(right, all, Some(1.0)).unwrap_or(1.0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn figure(list: &[LinkFigure], name: &str) -> f64 {
+        list.iter().find(|f| f.name == name).map_or(f64::NAN, |f| f.value)
+    }
+
+    fn cases(list: &[Option<&str>]) -> Vec<Option<usize>> {
+        truth(&list.iter().map(|c| c.map(str::to_owned)).collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn a_perfect_answer_is_perfect_and_all_alone_is_not() {
+        let truth = cases(&[Some("A"), Some("A"), Some("B"), Some("B"), Some("B"), None, Some("C")]);
+        assert_eq!(truth[6], None, "a case of one report is no series");
+        let n = truth.len();
+        let same = |a: usize, b: usize| truth[a].is_some() && truth[a] == truth[b];
+        let scores: Vec<f64> = pairs(n).map(|(a, b)| f64::from(u8::from(same(a, b)))).collect();
+        let good = Answer { name: "good".into(), groups: vec![0, 0, 2, 2, 2, 5, 6], scores: scores.clone() };
+        let list = figures(&good, &truth, 50, 1);
+        assert!(list.iter().all(|f| (f.value - 1.0).abs() < 1e-12), "{list:?}");
+        let alone = Answer { name: "alone".into(), groups: (0..n).collect(), scores };
+        let list = figures(&alone, &truth, 50, 1);
+        assert_eq!(figure(&list, "pairwise recall"), 0.0);
+        assert_eq!(figure(&list, "courses found in part"), 0.0);
+        // Recall 1/2, 1/2, 1/3, 1/3, 1/3 on average 0.4.
+        assert!((figure(&list, "B-cubed recall, series") - 0.4).abs() < 1e-12);
+    }
+
+    #[test]
+    fn a_one_off_in_a_group_costs_precision() {
+        let truth = cases(&[Some("A"), Some("A"), None]);
+        let answer = Answer { name: "x".into(), groups: vec![0, 0, 0], scores: vec![0.5, 0.9, 0.1] };
+        let list = figures(&answer, &truth, 20, 1);
+        assert!((figure(&list, "pairwise precision") - 1.0 / 3.0).abs() < 1e-12);
+        assert!((figure(&list, "B-cubed precision, series") - 2.0 / 3.0).abs() < 1e-12);
+        // The first report's best partner is the one-off, the second's the first.
+        assert!((figure(&list, "first hit") - 0.5).abs() < 1e-12);
+    }
+
+    #[test]
+    fn nothing_to_measure_does_not_panic() {
+        let answer = Answer { name: "x".into(), groups: vec![], scores: vec![] };
+        let list = figures(&answer, &[], 10, 1);
+        assert!(list.iter().all(|f| f.value.is_finite()));
+    }
+}

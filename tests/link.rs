@@ -1,0 +1,194 @@
+//! The `link` command end to end: the sample, order, ground truth, bad input.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use serde_json::Value;
+
+use crate::util::{Ran, run, sample};
+
+/// Links the records; gives the run and the folder.
+fn link(records: &[Value]) -> (Ran, tempfile::TempDir) {
+    let folder = tempfile::tempdir().unwrap();
+    let input = folder.path().join("in.jsonl");
+    let text: String = records.iter().map(|r| format!("{r}\n")).collect();
+    std::fs::write(&input, text).unwrap();
+    let out = folder.path().join("out");
+    let ran = run(&["link", input.to_str().unwrap(), "--out", out.to_str().unwrap()]);
+    (ran, folder)
+}
+
+fn lines(folder: &Path, name: &str) -> Vec<Value> {
+    let text = std::fs::read_to_string(folder.join("out").join(name)).expect(name);
+    text.lines().map(|line| serde_json::from_str(line).expect("a JSON line")).collect()
+}
+
+fn reports(course: &Value) -> BTreeSet<String> {
+    course["reports"].as_array().unwrap().iter().map(|r| r.as_str().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn the_sample_links_and_every_waterfall_adds_up() {
+    let records = sample();
+    let (ran, folder) = link(&records);
+    let ran = ran.expect(0);
+    assert!(ran.stdout.is_empty(), "data goes to files: {}", ran.stdout);
+    assert!(ran.stderr.contains("pairs compared"), "{}", ran.stderr);
+
+    let links = lines(folder.path(), "links.jsonl");
+    let mut told: std::collections::BTreeMap<String, usize> = std::collections::BTreeMap::new();
+    for pair in &links {
+        let sum: f64 = pair["evidence"].as_array().unwrap().iter().map(|e| e["bits"].as_f64().unwrap()).sum();
+        let bits = pair["bits"].as_f64().unwrap();
+        assert!((sum - bits).abs() < 1e-6, "{pair}");
+        assert_eq!(pair["evidence"][0]["comparison"], "prior");
+        let p = pair["p"].as_f64().unwrap();
+        assert!((p - 1.0 / (1.0 + (-bits).exp2())).abs() < 1e-5, "{pair}");
+        for end in ["a", "b"] {
+            *told.entry(pair[end].as_str().unwrap().to_owned()).or_default() += 1;
+        }
+        assert!(pair["a"].as_str() < pair["b"].as_str(), "one order for every pair: {pair}");
+    }
+    let distinct: BTreeSet<String> = links.iter().map(|l| format!("{} {}", l["a"], l["b"])).collect();
+    assert_eq!(distinct.len(), links.len(), "a pair is told once");
+    assert!(records.iter().all(|r| told.get(r["id"].as_str().unwrap()).is_some_and(|n| *n >= 5)));
+
+    let courses = lines(folder.path(), "courses.jsonl");
+    assert!(!courses.is_empty());
+    let mut seen = BTreeSet::new();
+    for course in &courses {
+        assert_eq!(course["schema"], "throughline.course/1");
+        for report in reports(course) {
+            assert!(seen.insert(report), "a report is in one course at most");
+        }
+        for field in ["course", "p", "occasions", "first", "last", "letters", "forces", "weakest_link_bits"] {
+            assert!(!course[field].is_null(), "{field}");
+        }
+        for (part, names) in [
+            ("limbs", &["fear_of_violence", "alarm_or_distress", "daily_life_changed"][..]),
+            ("spo", &["a", "b", "c"][..]),
+            ("escalation", &["gap_days", "new_kinds"][..]),
+        ] {
+            assert!(names.iter().all(|n| course[part][n].is_array()), "{part}: {course}");
+        }
+    }
+}
+
+#[test]
+fn order_names_and_ground_truth_change_nothing() {
+    let records = sample();
+    let (_, first) = link(&records);
+    let mut turned: Vec<Value> = records.iter().rev().cloned().collect();
+    for record in &mut turned {
+        let object = record.as_object_mut().unwrap();
+        for field in ["case", "victim", "suspect", "labels", "spans", "entities", "meta"] {
+            object.remove(field);
+        }
+    }
+    let (_, second) = link(&turned);
+    for name in ["courses.jsonl", "links.jsonl", "assessed.jsonl"] {
+        assert_eq!(lines(first.path(), name), lines(second.path(), name), "{name}");
+    }
+    // Other ids in the same order give the same groups.
+    for record in &mut turned {
+        let id = record["id"].as_str().unwrap().replace('R', "X-");
+        record["id"] = id.into();
+    }
+    let (_, third) = link(&turned);
+    let renamed: Vec<Value> = lines(third.path(), "courses.jsonl");
+    let text = serde_json::to_string(&renamed).unwrap().replace("X-", "R");
+    assert_eq!(serde_json::from_str::<Vec<Value>>(&text).unwrap(), lines(first.path(), "courses.jsonl"));
+}
+
+#[test]
+fn assessed_reports_can_be_linked_again_without_the_model() {
+    let (_, folder) = link(&sample());
+    let again = folder.path().join("again");
+    let input = folder.path().join("out/assessed.jsonl");
+    run(&["link", input.to_str().unwrap(), "--out", again.to_str().unwrap()]).expect(0);
+    for name in ["courses.jsonl", "links.jsonl"] {
+        let first = std::fs::read(folder.path().join("out").join(name)).unwrap();
+        assert!(first == std::fs::read(again.join(name)).unwrap(), "{name}");
+    }
+}
+
+fn report(id: &str, text: &str) -> Value {
+    serde_json::json!({"id": id, "text": text})
+}
+
+#[test]
+fn bad_input_is_said_and_linked_as_far_as_it_goes() {
+    let mut records = vec![
+        report(
+            "B1",
+            "Shop theft at the corner shop, two bottles of wine taken, male made off towards the park.",
+        ),
+        report(
+            "B2",
+            "Shop theft at the corner  shop, two bottles of wine taken; male made off towards the park",
+        ),
+        report(
+            "B3",
+            "Caller gave phone 07000 000000 and name UNKNOWN, says music is loud again in the flats above.",
+        ),
+        report(
+            "B4",
+            "Email N/A, phone 0000-000000, name UNKNOWN. Fence panel broken by a lorry, driver left no note.",
+        ),
+        report("B4", "The same id again, with other words about a lost dog near the station road car park."),
+        report(
+            "B5",
+            "Fly tipping by the river, one sofa and a fridge, no lines of enquiry, passed to the council.",
+        ),
+    ];
+    records[5]["reported_at"] = "2999-01-01".into();
+    let (ran, folder) = link(&records);
+    let ran = ran.expect(1);
+    assert!(ran.stderr.contains("B4"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("B1, B2 hold the same text: duplicates"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("B5: the date lies in the future"), "{}", ran.stderr);
+    let links = lines(folder.path(), "links.jsonl");
+    let pair = |a: &str, b: &str| links.iter().find(|l| l["a"] == a && l["b"] == b).cloned().unwrap();
+    assert_eq!(pair("B1", "B2")["linked"], true);
+    let comparisons: Vec<String> = pair("B3", "B4")["evidence"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|e| e["comparison"].as_str().unwrap().to_owned())
+        .collect();
+    for never in ["phone", "email", "suspect_name", "victim_name"] {
+        assert!(!comparisons.contains(&never.to_owned()), "{never}: {comparisons:?}");
+    }
+    // One text that came twice is no course of conduct.
+    assert_eq!(lines(folder.path(), "courses.jsonl"), Vec::<Value>::new());
+}
+
+#[test]
+fn a_helpline_in_many_reports_links_nobody() {
+    // The model is not asked: the features alone decide, so a small pool does.
+    let records: Vec<Value> = (0..40)
+        .map(|i| {
+            let what = ["noise", "a broken fence", "a lost phone", "parking", "a barking dog"][i % 5];
+            report(
+                &format!("H{i:02}"),
+                &format!("Complaint number {i} about {what}. Given the helpline 01632 960555 and advice."),
+            )
+        })
+        .collect();
+    let (ran, folder) = link(&records);
+    ran.expect(0);
+    for pair in lines(folder.path(), "links.jsonl") {
+        let phone = pair["evidence"].as_array().unwrap().iter().any(|e| e["comparison"] == "phone");
+        assert!(!phone, "{pair}");
+    }
+}
+
+#[test]
+fn nothing_to_link_is_an_error_with_a_hint() {
+    let folder = tempfile::tempdir().unwrap();
+    let input = folder.path().join("in.jsonl");
+    std::fs::write(&input, "{\"id\": \"A\"}\n").unwrap();
+    let out = folder.path().join("out");
+    let ran = run(&["link", input.to_str().unwrap(), "--out", out.to_str().unwrap()]).expect(2);
+    assert!(ran.stderr.contains("hint:"), "{}", ran.stderr);
+}
