@@ -40,3 +40,24 @@ fn the_sample_is_what_the_readme_says() {
     assert!(records.iter().all(|r| r["meta"]["author"] == "S01"));
     assert!(!project("datasets/throughline-1/S01.jsonl").exists());
 }
+
+#[test]
+fn the_manifest_and_the_readings_are_those_of_the_corpus() {
+    run(&["corpus", "manifest", "--check", "datasets/throughline-1"]).expect(0);
+    let corpus = "datasets/throughline-1";
+    let readings = "datasets/throughline-1/readings.csv";
+    let ran = run(&[
+        "corpus",
+        "agreement",
+        "--first",
+        corpus,
+        "--second",
+        readings,
+        "--first-reader",
+        "author",
+        "--resamples",
+        "20",
+    ])
+    .expect(0);
+    assert!(ran.stdout.contains("readings of other reports 0"), "{}", ran.stdout);
+}

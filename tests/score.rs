@@ -28,8 +28,6 @@ fn a_plain_case_of_stalking_is_found_with_its_words() {
 const THEFT: &str = "my bike was nicked from outside the library, caller states lock cut, no suspects\n";
 
 #[test]
-#[ignore = "the model of 0.1.0 answers `possible` with p 0.76: its corpus holds too few short reports of \
-            theft and damage that are graded `none`"]
 fn a_bare_theft_is_nothing() {
     let ran = run_with(&["score", "-", "--format", "json"], THEFT.as_bytes()).expect(0);
     assert_eq!(ran.json()[0]["state"], "nothing_found");

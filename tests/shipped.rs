@@ -36,6 +36,34 @@ fn the_card_says_what_it_must() {
 }
 
 #[test]
+fn no_number_on_a_card_was_typed() {
+    let cards = ["README.md", "models/default/CARD.md", "models/default/ATRS.md"];
+    let mut arguments = vec!["model", "figures", "models/default", "--check", "--fill"];
+    arguments.extend(cards);
+    run(&arguments).expect(0);
+
+    // And the check sees a number that was changed.
+    let folder = tempfile::tempdir().unwrap();
+    let card = folder.path().join("CARD.md");
+    let text = std::fs::read_to_string(project(cards[1])).unwrap();
+    let wrong = text.replacen("| 0.9", "| 0.8", 1);
+    assert_ne!(text, wrong);
+    std::fs::write(&card, wrong).unwrap();
+    let card = card.to_str().unwrap();
+    let ran = run(&["model", "figures", "models/default", "--check", "--fill", card]).expect(2);
+    assert!(ran.stderr.contains("figures differ"), "{}", ran.stderr);
+}
+
+#[test]
+fn thresholds_are_brought_to_a_prevalence() {
+    let ran = run(&["model", "thresholds", "--prevalence", "0.02", "--per-day", "500"]).expect(0);
+    assert!(ran.stdout.contains("2.00 % stalking among 500 records a day"), "{}", ran.stdout);
+    let marked = |state: &str| ran.stdout.lines().filter(|line| line.contains(state)).count();
+    assert!(marked("  review  ") == 1 && marked("  possible  ") >= 1, "{}", ran.stdout);
+    run(&["model", "thresholds", "--prevalence", "2"]).expect(2);
+}
+
+#[test]
 fn the_sample_is_sorted_sensibly() {
     // The sample is no measure, but a model that fails here is broken.
     let records = crate::util::sample();
@@ -49,5 +77,5 @@ fn the_sample_is_sorted_sensibly() {
     };
     let mean = |v: Vec<f64>| v.iter().sum::<f64>() / v.len() as f64;
     let (likely, none) = (mean(p("likely")), mean(p("none")));
-    assert!(likely > none + 0.2, "likely {likely}, none {none}");
+    assert!(likely > none + 0.4, "likely {likely}, none {none}");
 }

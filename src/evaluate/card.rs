@@ -50,7 +50,7 @@ pub fn table(metrics: &Value) -> Result<String> {
     for scorer in scorers {
         let _ = write!(text, " | {}", scorer["scorer"].as_str().ok_or_else(bad)?);
     }
-    let _ = writeln!(text, " |\n{} --- |", "| --- ".repeat(scorers.len()));
+    let _ = writeln!(text, " |\n|{}", " --- |".repeat(scorers.len() + 1));
     for (part, name, words) in SHOWN {
         let cells: Vec<String> = scorers.iter().map(|scorer| cell(&scorer[part][name])).collect();
         if cells.iter().any(|cell| cell != "-") {
