@@ -1,6 +1,7 @@
 //! The command line: arguments to settings to calls. The only room that
 //! prints: data to stdout, talk to stderr.
 
+mod case;
 mod corpus;
 mod estimate;
 mod evaluate;
@@ -61,6 +62,8 @@ enum Command {
     Score(score::Arguments),
     /// Link reports into suspected courses of conduct
     Link(link::Arguments),
+    /// The sheet of one suspected course of conduct
+    Case(case::Arguments),
     /// Estimate the weights of linking from reports whose courses are known
     Estimate(estimate::Arguments),
     /// Fine-tune a model on a labelled corpus
@@ -91,6 +94,7 @@ pub fn main() -> ExitStatus {
     let result = match cli.command {
         Command::Score(arguments) => score::run(arguments),
         Command::Link(arguments) => link::run(&arguments),
+        Command::Case(arguments) => case::run(&arguments),
         Command::Estimate(arguments) => estimate::run(&arguments),
         Command::Train(arguments) => train::run(&arguments),
         Command::Evaluate(arguments) => evaluate::run(&arguments),

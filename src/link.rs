@@ -12,6 +12,9 @@ pub mod compare;
 pub mod estimate;
 pub mod frequency;
 pub mod record;
+pub mod synthetic;
+#[cfg(test)]
+mod tests;
 pub mod weights;
 
 use std::collections::{BTreeMap, BTreeSet};

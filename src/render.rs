@@ -1,6 +1,7 @@
 //! Views of results: JSON for programs, text for people. A view draws what it
 //! is given and works nothing out.
 
+pub mod course;
 pub mod terminal;
 
 use serde::Serialize;

@@ -1,4 +1,5 @@
-//! The `link` command end to end: the sample, order, ground truth, bad input.
+//! The `link` and `case` commands end to end: the sample, order, ground truth,
+//! bad input, sheets.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -191,4 +192,58 @@ fn nothing_to_link_is_an_error_with_a_hint() {
     let out = folder.path().join("out");
     let ran = run(&["link", input.to_str().unwrap(), "--out", out.to_str().unwrap()]).expect(2);
     assert!(ran.stderr.contains("hint:"), "{}", ran.stderr);
+}
+
+#[test]
+fn a_course_has_a_sheet_in_three_forms() {
+    let (_, folder) = link(&sample());
+    let out = folder.path().join("out");
+    let dir = out.to_str().unwrap();
+    for course in lines(folder.path(), "courses.jsonl") {
+        let name = course["course"].as_str().unwrap();
+        let text = run(&["case", name, "--dir", dir]).expect(0).stdout;
+        for part in [
+            "OCCASIONS",
+            "LIMBS",
+            "TEST FOR A STALKING PROTECTION ORDER",
+            "Advisory",
+            "nothing found in the texts",
+        ] {
+            assert!(text.contains(part), "{part}: {text}");
+        }
+        // Evidence is listed; a finding is never made.
+        assert!(!text.contains(" is met") && !text.to_lowercase().contains("no risk"));
+        let json = run(&["case", name, "--dir", dir, "--format", "json"]).expect(0).json();
+        assert_eq!(json[0]["course"], course);
+        let page = folder.path().join("page.html");
+        run(&["case", name, "--dir", dir, "--format", "html", "--out", page.to_str().unwrap()]).expect(0);
+        let html = std::fs::read_to_string(page).unwrap();
+        assert!(html.contains("<svg") && html.contains("<mark") && html.ends_with("</html>\n"));
+        for outside in ["<script", "http://", "https://", "src="] {
+            assert!(!html.contains(outside), "{outside}");
+        }
+    }
+    // A report stands for its course; an unknown name is refused with what there is.
+    let first = &lines(folder.path(), "courses.jsonl")[0];
+    run(&["case", first["reports"][0].as_str().unwrap(), "--dir", dir]).expect(0);
+    let ran = run(&["case", "K9999", "--dir", dir]).expect(2);
+    assert!(ran.stderr.contains("K9999") && ran.stderr.contains("K0001"), "{}", ran.stderr);
+    let ran = run(&["case", "K0001", "--dir", folder.path().join("none").to_str().unwrap()]).expect(2);
+    assert!(ran.stderr.contains("hint:"), "{}", ran.stderr);
+}
+
+#[test]
+fn linking_is_measured_beside_rivals() {
+    let ran = run(&["evaluate", "--link", "--data", "datasets/sample/reports.jsonl", "--resamples", "20"])
+        .expect(0);
+    for part in [
+        "throughline",
+        "shared identifiers",
+        "vectors alone",
+        "pairwise precision",
+        "B-cubed F1, series",
+        "first hit",
+    ] {
+        assert!(ran.stdout.contains(part), "{part}: {}", ran.stdout);
+    }
 }

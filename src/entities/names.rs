@@ -162,7 +162,8 @@ impl Name {
         let mut parts: Vec<(&str, String)> = Vec::new();
         for word in words.split(|c: char| c.is_whitespace() || matches!(c, ',' | '.' | '(' | ')' | '"' | '/'))
         {
-            let word = word.strip_suffix("'s").or_else(|| word.strip_suffix("’s")).unwrap_or(word);
+            let owned = ["'s", "’s", "'S", "’S"].iter().find_map(|end| word.strip_suffix(end));
+            let word = owned.unwrap_or(word);
             let low = plain(word);
             if low.is_empty() || low.chars().any(|c| c.is_ascii_digit()) {
                 continue;
@@ -182,11 +183,9 @@ impl Name {
                 if is_placeholder(one) || (one.chars().count() < 2) {
                     return None;
                 }
-                let given = is_given(one)
-                    && !(titled && is_surname(one))
-                    && !(titled && !is_surname(one) && !is_given(one));
-                let surname_first = titled && (is_surname(one) || !is_given(one));
-                if given && !surname_first {
+                // After a title a word is a surname, unless it is known as a given name alone.
+                let given = is_given(one) && !(titled && is_surname(one));
+                if given {
                     Name { given: canonical(one).to_owned(), surname: String::new() }
                 } else {
                     Name { given: String::new(), surname: one.clone() }
@@ -202,6 +201,9 @@ impl Name {
                         && !is_surname(&last.1));
                 let (given, surname) = if swapped { (&last.1, &first.1) } else { (&first.1, &last.1) };
                 if is_placeholder(given) || is_placeholder(surname) {
+                    return None;
+                }
+                if surname.chars().count() < 2 && given.chars().count() < 2 {
                     return None;
                 }
                 if surname.chars().count() < 2 {
@@ -344,7 +346,8 @@ pub fn soundex(word: &str) -> String {
         'r' => '6',
         _ => '0',
     };
-    let word = word.replace("ph", "f");
+    // The p of Thompson is not heard.
+    let word = word.replace("ph", "f").replace("mps", "ms").replace("mpt", "mt");
     let mut letters = word.chars();
     let Some(first) = letters.next() else { return String::new() };
     let head = match first {

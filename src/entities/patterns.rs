@@ -294,7 +294,8 @@ fn cars(text: &str, found: &mut Vec<Match>) {
         let capital = text.get(words[i].0..).is_some_and(|t| t.starts_with(char::is_uppercase))
             && word.as_str() != "up";
         let company = beside(i.checked_sub(1)) || beside(Some(i + 1));
-        if doubtful && !colour && !company && !(word == "golf" && capital) {
+        let sure = !doubtful || colour || company || (word == "golf" && capital);
+        if !sure {
             continue;
         }
         let mut first = i;
@@ -372,47 +373,33 @@ fn people(text: &str, found: &mut Vec<Match>) {
                     || (is_capital(j) && !loud && !common(&word)))
         };
         let given = names::is_given(&here) && (is_capital(i) || quiet || loud);
-        let taken = if given
+        let next_is_given = names::is_given(&next) && is_capital(i + 1);
+        // `Graham Hall`; in capitals only with a surname that is known.
+        let given_first = given
             && pair
-            && can_be_surname(i + 1)
-            && !(is_doubtful(&here) && !names::is_surname(&next) && !is_capital(i))
-        {
-            2
-        } else if given && pair && loud && names::is_surname(&next) {
-            2
-        } else if pair
-            && is_caps(i)
-            && !loud
-            && here.chars().count() >= 3
-            && !common(&here)
-            && is_capital(i + 1)
-            && !is_caps(i + 1)
-            && names::is_given(&next)
-        {
-            2
-        } else if pair
-            && names::is_surname(&here)
-            && is_capital(i)
-            && names::is_given(&next)
-            && is_capital(i + 1)
-            && !names::is_given(&here)
-        {
-            2
-        } else if names::is_title(&here)
-            && pair
+            && (loud && names::is_surname(&next)
+                || can_be_surname(i + 1)
+                    && (names::is_surname(&next) || is_capital(i) || !is_doubtful(&here)));
+        // `GRIFFITHS Rhys` among small letters, `Hebblethwaite Giles`.
+        let surname_first = pair
+            && next_is_given
+            && (is_caps(i) && !loud && here.chars().count() >= 3 && !common(&here) && !is_caps(i + 1)
+                || names::is_surname(&here) && is_capital(i) && !names::is_given(&here));
+        // The title goes with it, so that the word after is read as a surname.
+        let titled = pair
+            && names::is_title(&here)
             && (is_capital(i + 1) || names::is_surname(&next))
             && !common(&next)
-            && !names::is_title(&next)
-        {
-            // The title goes with it, so that the word after is read as a surname.
+            && !names::is_title(&next);
+        let lone_given = given && !is_doubtful(&here) && !quiet && is_capital(i) && !common(&here);
+        let lone_surname = names::is_surname(&here) && !names::is_word(&here) && is_caps(i) && !loud;
+        let taken = if given_first || surname_first {
+            2
+        } else if titled {
             let more = joined(i + 1) && can_be_surname(i + 2) && names::is_given(&next);
             if more { 3 } else { 2 }
-        } else if given && !is_doubtful(&here) && !quiet && (is_capital(i)) && !common(&here) {
-            1
-        } else if names::is_surname(&here) && !names::is_word(&here) && is_caps(i) && !loud {
-            1
         } else {
-            0
+            usize::from(lone_given || lone_surname)
         };
         if taken == 0 {
             i += 1;

@@ -221,7 +221,8 @@ pub fn address(words: &str) -> Option<String> {
         street.remove(0);
     }
     let street = street.join(" ");
-    let number_ok = number.as_ref().is_none_or(|n| n.chars().count() <= 5 && n.trim_start_matches('0') != "");
+    let number_ok =
+        number.as_ref().is_none_or(|n| n.chars().count() <= 5 && !n.trim_start_matches('0').is_empty());
     match (number, street.is_empty()) {
         _ if is_placeholder(&street) && !street.is_empty() => None,
         (Some(number), false) if number_ok => Some(format!("{number} {street}")),

@@ -153,6 +153,13 @@ pub fn shipped(sort: Sort, value: &str) -> f64 {
     tables().values.get(&(sort, value.to_owned())).copied().unwrap_or(0.0).max(sort.unseen())
 }
 
+/// Every value of a sort in the shipped tables with its share of reports, in
+/// the order of values.
+pub fn shipped_values(sort: Sort) -> Vec<(String, f64)> {
+    let of_sort = tables().values.iter().filter(|((s, _), _)| *s == sort);
+    of_sort.map(|((_, value), share)| (value.clone(), *share)).collect()
+}
+
 /// Whether two forces are neighbours; forces that no table knows are none.
 pub fn are_neighbours(a: &str, b: &str) -> bool {
     let of = |x: &str, y: &str| tables().neighbours.get(x).is_some_and(|names| names.iter().any(|n| n == y));

@@ -116,10 +116,11 @@ impl Weights {
             }
         }
         let merge = weights.merge;
-        if !(weights.partners > 0.0 && weights.partners.is_finite())
-            || !(0.0..=1.0).contains(&merge.strongest_share)
-            || !merge.threshold_bits.is_finite()
-        {
+        let possible = weights.partners > 0.0
+            && weights.partners.is_finite()
+            && (0.0..=1.0).contains(&merge.strongest_share)
+            && merge.threshold_bits.is_finite();
+        if !possible {
             return Err(bad("partners, merge: not a number that can be".into()));
         }
         Ok(weights)
