@@ -46,7 +46,7 @@ fn no_number_on_a_card_was_typed() {
     let folder = tempfile::tempdir().unwrap();
     let card = folder.path().join("CARD.md");
     let text = std::fs::read_to_string(project(cards[1])).unwrap();
-    let wrong = text.replacen("| 0.9", "| 0.8", 1);
+    let wrong = text.replacen(" [0.", " [1.", 1);
     assert_ne!(text, wrong);
     std::fs::write(&card, wrong).unwrap();
     let card = card.to_str().unwrap();
