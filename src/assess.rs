@@ -337,19 +337,7 @@ impl Assessor {
     ///
     /// When tensor arithmetic fails, which is a fault of this program.
     pub fn assess_in_full(&self, reports: &[Report]) -> Result<Vec<(Assessment, Probabilities)>> {
-        let mut result = Vec::with_capacity(reports.len());
-        for round in reports.chunks(ROUND) {
-            let tokens: Vec<Tokens> = round
-                .iter()
-                .map(|report| self.network.tokeniser.encode(&report.text))
-                .collect::<Result<_>>()?;
-            let readings = self.network.read(&tokens)?;
-            let answers = round.iter().zip(tokens.iter().zip(&readings));
-            result.extend(
-                answers.map(|(report, (t, r))| (self.interpret(report, t, r), self.probabilities(r))),
-            );
-        }
-        Ok(result)
+        self.in_rounds(reports, |assessment, reading| (assessment, self.probabilities(&reading)))
     }
 
     /// [`Assessor::assess_all`] with the vector for linking of each report, of
@@ -359,6 +347,12 @@ impl Assessor {
     ///
     /// When tensor arithmetic fails, which is a fault of this program.
     pub fn assess_with_vectors(&self, reports: &[Report]) -> Result<Vec<(Assessment, Vec<f32>)>> {
+        self.in_rounds(reports, |assessment, reading| (assessment, reading.link))
+    }
+
+    /// Assesses reports round by round, and keeps of each what `keep` makes of
+    /// its assessment and reading.
+    fn in_rounds<T>(&self, reports: &[Report], keep: impl Fn(Assessment, Reading) -> T) -> Result<Vec<T>> {
         let mut result = Vec::with_capacity(reports.len());
         for round in reports.chunks(ROUND) {
             let tokens: Vec<Tokens> = round
@@ -367,7 +361,7 @@ impl Assessor {
                 .collect::<Result<_>>()?;
             let readings = self.network.read(&tokens)?;
             let answers = round.iter().zip(tokens.iter().zip(readings));
-            result.extend(answers.map(|(report, (t, r))| (self.interpret(report, t, &r), r.link)));
+            result.extend(answers.map(|(report, (t, r))| keep(self.interpret(report, t, &r), r)));
         }
         Ok(result)
     }

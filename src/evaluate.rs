@@ -22,7 +22,7 @@ pub mod readings;
 pub mod report;
 mod rows;
 pub mod subgroups;
-mod svg;
+pub(crate) mod svg;
 pub mod table;
 #[cfg(test)]
 pub(crate) mod toy;

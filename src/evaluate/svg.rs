@@ -4,7 +4,7 @@
 use std::fmt::Write;
 
 /// Text made safe for HTML and SVG.
-pub(super) fn escape(text: &str) -> String {
+pub(crate) fn escape(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
     for c in text.chars() {
         match c {

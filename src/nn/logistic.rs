@@ -6,6 +6,8 @@
 
 use std::collections::VecDeque;
 
+use super::loss::softplus;
+
 /// Rows of features, each as `(column, value)`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Sparse {
@@ -35,11 +37,6 @@ fn sigmoid(x: f64) -> f64 {
         let e = x.exp();
         e / (1.0 + e)
     }
-}
-
-/// `log(1 + exp(x))` without overflow.
-fn softplus(x: f64) -> f64 {
-    x.max(0.0) + (-x.abs()).exp().ln_1p()
 }
 
 /// Loss and gradient at `w`, whose last entry is the intercept.

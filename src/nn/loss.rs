@@ -9,7 +9,7 @@ use candle_core::{Result, Tensor, bail};
 use super::ops;
 
 /// `ln(1 + eˣ)` without overflow.
-fn softplus(x: f64) -> f64 {
+pub fn softplus(x: f64) -> f64 {
     x.max(0.0) + (-x.abs()).exp().ln_1p()
 }
 

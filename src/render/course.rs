@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 
 use crate::assess::State;
 use crate::conduct::{Heading, Occasion, Quote, Sheet};
+use crate::evaluate::svg::escape;
 
 /// What every sheet says of itself.
 const ADVICE: &str = "Advisory: a program linked these reports and may be wrong. They are suspected to be one course of \
@@ -154,22 +155,6 @@ fn arithmetic(sheet: &Sheet) -> Vec<String> {
         lines.push("former partners: the recording rule of April 2020 asks for a course of conduct to be recorded as stalking unless shown otherwise".into());
     }
     lines
-}
-
-/// Text made safe for HTML and SVG.
-fn escape(text: &str) -> String {
-    let mut safe = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => safe.push_str("&amp;"),
-            '<' => safe.push_str("&lt;"),
-            '>' => safe.push_str("&gt;"),
-            '"' => safe.push_str("&quot;"),
-            c if c.is_control() && !matches!(c, '\n' | '\t') => safe.push(' '),
-            c => safe.push(c),
-        }
-    }
-    safe
 }
 
 const STYLE: &str = "body{font:15px/1.45 system-ui,sans-serif;max-width:60em;margin:1.5em auto;padding:0 1em;color:#111;background:#fff}\

@@ -18,6 +18,7 @@ use crate::assess::{
 use crate::codebook::{Grade, Indicator, Relationship};
 use crate::evaluate::metrics::{Counts, Ranked, average_precision, recall_at_precision};
 use crate::model::Reading;
+use crate::nn::loss::softplus;
 
 /// Precision at which `review` is set.
 const REVIEW_PRECISION: f64 = 0.90;
@@ -97,11 +98,6 @@ fn fit_scale(loss: impl Fn(f64, f64) -> f64) -> Scale {
     }
     let places = |x: f64| (x * 1e4).round() / 1e4;
     Scale { scale: places(scale), bias: places(bias) }
-}
-
-/// `ln(1 + eˣ)` without overflow.
-fn softplus(x: f64) -> f64 {
-    x.max(0.0) + (-x.abs()).exp().ln_1p()
 }
 
 /// Logistic loss of `(logit, truth)` rows.
