@@ -10,6 +10,7 @@ pub mod calibrate;
 mod checkpoint;
 #[cfg(test)]
 mod learning;
+mod losses;
 pub mod settings;
 pub mod targets;
 
@@ -17,7 +18,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use candle_core::{Tensor, Var};
+use candle_core::Var;
 use serde::{Deserialize, Serialize};
 
 use crate::codebook::Indicator;
@@ -31,14 +32,13 @@ use crate::model::folder::{Files, to_json, write_atomically};
 use crate::model::{Network, Reading, tensor_error};
 use crate::nn::Mode;
 use crate::nn::batch::{Batch, TextInput};
-use crate::nn::heads::Outputs;
 use crate::nn::lexical::{self, Lexical};
-use crate::nn::loss;
 use crate::nn::optim::{AdamW, WordGradient};
 use crate::nn::params::{Array, WORD_EMBEDDINGS};
 use crate::rng::{Rng, mix};
 use crate::text::Tokens;
 pub use checkpoint::STATE;
+use losses::{Twins, losses};
 use settings::TrainSettings;
 use targets::{Item, Recase, draw_changes, item};
 
@@ -286,20 +286,32 @@ impl Trainer {
         let (epoch, step) = (self.state.epoch, self.state.step + 1);
         let indices = self.batches[self.state.batch].clone();
         let mut items = Vec::with_capacity(indices.len());
+        let mut copies = Vec::new();
         for &i in &indices {
             let mut rng = Rng::new(mix(t.seed, &[epoch as u64, i as u64]), "changes");
             let changes = draw_changes(&mut rng, t.recase, t.strip_punctuation);
             let example = self.augmented(i);
-            let mut item = item(&example, &self.network.tokeniser, changes)?;
-            if let (Some(item), Some(mask)) = (&mut item, self.network.tokeniser.mask()) {
-                for id in &mut item.tokens.ids {
-                    if rng.unit() < t.mask_tokens {
-                        *id = mask;
+            let masked = |example: &Example, rng: &mut Rng| -> Result<Option<Item>> {
+                let mut item = item(example, &self.network.tokeniser, changes)?;
+                if let (Some(item), Some(mask)) = (&mut item, self.network.tokeniser.mask()) {
+                    for id in &mut item.tokens.ids {
+                        if rng.unit() < t.mask_tokens {
+                            *id = mask;
+                        }
                     }
                 }
+                Ok(item)
+            };
+            let Some(item) = masked(&example, &mut rng)? else { continue };
+            if let Some(twin) = self.twin(&example, i)
+                && let Some(twin) = masked(&twin, &mut rng)?
+            {
+                copies.push((items.len(), twin));
             }
-            items.extend(item);
+            items.push(item);
         }
+        let twins = Twins { reports: items.len(), of: copies.iter().map(|(of, _)| *of).collect() };
+        items.extend(copies.into_iter().map(|(_, twin)| twin));
         let inputs: Vec<TextInput<'_>> = items
             .iter()
             .map(|item| TextInput { ids: &item.tokens.ids, features: &item.tokens.features })
@@ -323,7 +335,7 @@ impl Trainer {
             .map(|name| (name.to_owned(), rate(name)))
             .collect();
         let update = || -> candle_core::Result<(f64, BTreeMap<String, f64>, f64)> {
-            let (total, parts) = losses(&self.settings, &items, &batch, &outputs)?;
+            let (total, parts) = losses(&self.settings, &items, &twins, &batch, &outputs)?;
             let value = f64::from(total.to_scalar::<f32>()?);
             let grads = total.backward()?;
             let Some(rows) = grads.get(&words) else {
@@ -367,7 +379,7 @@ impl Trainer {
             step,
             steps,
             epoch,
-            texts: items.len(),
+            texts: twins.reports,
             tokens: batch.ids.len(),
             loss,
             parts,
@@ -405,6 +417,27 @@ impl Trainer {
             }
         }
         changed
+    }
+
+    /// A copy of a training report, as it is changed in this epoch, in which
+    /// other people stand; `None` for most reports, see [`ConsistencySettings`].
+    fn twin(&self, example: &Example, i: usize) -> Option<Example> {
+        let settings = &self.settings.consistency;
+        let gazetteer = self.gazetteer.as_ref()?;
+        let seed = mix(self.settings.training.seed, &[self.state.epoch as u64, i as u64]);
+        let mut rng = Rng::new(seed, "twin");
+        if rng.unit() >= settings.share {
+            return None;
+        }
+        let one = rng.below(settings.kinds.len());
+        let mut twin = None;
+        for (at, &kind) in settings.kinds.iter().enumerate() {
+            if at == one || rng.unit() < 0.5 {
+                let changed = augment(twin.as_ref().unwrap_or(example), kind, gazetteer, &mut rng);
+                twin = changed.or(twin);
+            }
+        }
+        twin
     }
 
     /// Moves the average towards the weights of now. It begins as a plain mean,
@@ -635,131 +668,4 @@ pub fn found_log_odds(reading: &Reading, indicator: usize) -> f32 {
     let (found, denied) = (reading.found[indicator], reading.denied[indicator]);
     // found − ln(1 + e^denied)
     found - (denied.max(0.0) + (-denied.abs()).exp().ln_1p())
-}
-
-/// All losses of a batch: their weighted sum and each one's share.
-fn losses(
-    settings: &TrainSettings,
-    items: &[Item],
-    batch: &Batch,
-    out: &Outputs,
-) -> candle_core::Result<(Tensor, BTreeMap<String, f64>)> {
-    let w = &settings.loss;
-    let b = items.len();
-    let ones = vec![1.0f32; b];
-    let one_hot = |indices: &[usize], classes: usize, smoothing: f64| {
-        let mut targets = vec![(smoothing / classes as f64) as f32; indices.len() * classes];
-        for (row, &class) in indices.iter().enumerate() {
-            targets[row * classes + class] += (1.0 - smoothing) as f32;
-        }
-        targets
-    };
-    let mut terms: Vec<(&str, f64, Tensor)> = Vec::new();
-
-    let grades: Vec<usize> = items.iter().map(|i| i.targets.grade).collect();
-    let targets = one_hot(&grades, out.grade.dim(1)?, settings.training.label_smoothing);
-    let grade = loss::cross_entropy(&out.grade, targets, ones.clone(), b as f64)?;
-    terms.push(("grade", w.grade, grade));
-
-    let i = out.found.dim(1)?;
-    let states: Vec<u8> = items.iter().flat_map(|item| item.targets.states.clone()).collect();
-    // The sum over indicators, scaled down: about three hold in a text.
-    let indicators = loss::three_states(&out.found, &out.denied, &states, vec![1.0; b * i], 3.0 * b as f64)?;
-    terms.push(("indicators", w.indicators, indicators));
-
-    let harm: Vec<f32> = items.iter().map(|i| f32::from(u8::from(i.targets.harm))).collect();
-    let harm = loss::binary_cross_entropy(&out.harm, harm, ones.clone(), b as f64)?;
-    terms.push(("harm", w.harm, harm));
-
-    let relationships: Vec<usize> = items.iter().map(|i| i.targets.relationship).collect();
-    let targets = one_hot(&relationships, out.relationship.dim(1)?, 0.0);
-    let relationship = loss::cross_entropy(&out.relationship, targets, ones, b as f64)?;
-    terms.push(("relationship", w.relationship, relationship));
-
-    // Tokens as evidence. Where a text was not marked, or an indicator rests
-    // on the whole text, its tokens count for nothing.
-    let rows = batch.rows.len();
-    let positive = w.evidence_positive as f32;
-    for (denied, name, logits) in
-        [(false, "evidence", &out.found_evidence), (true, "denials", &out.denied_evidence)]
-    {
-        let mut targets = vec![0.0f32; rows * i];
-        let mut weights = vec![0.0f32; rows * i];
-        let mut sum = 0.0;
-        for (range, item) in batch.text_ranges().into_iter().zip(items) {
-            if !item.targets.marked {
-                continue;
-            }
-            let state = if denied { 2 } else { 1 };
-            let has_span: Vec<bool> =
-                (0..i).map(|k| item.targets.evidence.iter().any(|e| e.1 == k && e.2 == denied)).collect();
-            for row in range.start + 1..range.end - 1 {
-                for k in 0..i {
-                    if has_span[k] || item.targets.states[k] != state {
-                        weights[row * i + k] = 1.0;
-                    }
-                }
-            }
-            for &(token, k, d) in &item.targets.evidence {
-                if d == denied {
-                    let at = (range.start + 1 + token) * i + k;
-                    targets[at] = 1.0;
-                    weights[at] = positive;
-                    sum += f64::from(positive);
-                }
-            }
-        }
-        // Divided by the evidence there is, so that long texts do not drown it.
-        let norm = sum.max(b as f64 * 10.0);
-        let evidence = loss::binary_cross_entropy(logits, targets, weights, norm)?;
-        terms.push((name, w.evidence, evidence));
-    }
-
-    // Entities.
-    let tag_count = out.tags.dim(1)?;
-    let role_count = out.roles.dim(1)?;
-    let mut tags = vec![OUTSIDE; rows];
-    let mut roles = vec![0; rows];
-    let (mut tag_weights, mut role_weights) = (vec![0.0f32; rows], vec![0.0f32; rows]);
-    for (range, item) in batch.text_ranges().into_iter().zip(items) {
-        if !item.targets.marked {
-            continue;
-        }
-        for (token, (&tag, &role)) in item.targets.tags.iter().zip(&item.targets.roles).enumerate() {
-            let row = range.start + 1 + token;
-            tags[row] = tag;
-            roles[row] = role;
-            tag_weights[row] = 1.0;
-            role_weights[row] = if tag == OUTSIDE { 0.0 } else { 1.0 };
-        }
-    }
-    let in_entities: f64 = role_weights.iter().map(|&w| f64::from(w)).sum();
-    let norm = in_entities.max(b as f64);
-    let tag_loss = loss::cross_entropy(&out.tags, one_hot(&tags, tag_count, 0.0), tag_weights, norm)?;
-    terms.push(("entities", w.entities, tag_loss));
-    let role_loss = loss::cross_entropy(&out.roles, one_hot(&roles, role_count, 0.0), role_weights, norm)?;
-    terms.push(("roles", w.entities, role_loss));
-
-    let groups: Vec<Option<u64>> = items.iter().map(|item| item.targets.group).collect();
-    let link = match loss::supervised_contrastive(&out.link, &groups, w.link_temperature)? {
-        Some(link) => link,
-        // No partner in the batch: a loss of zero that keeps the graph whole.
-        None => (&out.link * out.link.zeros_like()?)?.sum_all()?,
-    };
-    terms.push(("link", w.link, link));
-
-    let mut parts = BTreeMap::new();
-    let mut total: Option<Tensor> = None;
-    for (name, weight, term) in terms {
-        let term = (term * weight)?;
-        parts.insert(name.to_owned(), f64::from(term.to_scalar::<f32>()?));
-        total = Some(match total {
-            None => term,
-            Some(total) => (total + term)?,
-        });
-    }
-    match total {
-        Some(total) => Ok((total, parts)),
-        None => candle_core::bail!("no loss term"),
-    }
 }

@@ -19,6 +19,7 @@ use super::{Dataset, Example};
 use crate::codebook::labels;
 use crate::rng::Rng;
 
+mod backgrounds;
 mod cut;
 mod edit;
 mod joined;
@@ -36,6 +37,10 @@ labels! {
     Kind, "kind of augmentation", {
         /// Other names of people, of the same sex and community.
         Names = "names",
+        /// Other names of people, of the same sex and another community.
+        Communities = "communities",
+        /// Other words of ethnicity, and a line on somebody's background.
+        Backgrounds = "backgrounds",
         /// Other streets, towns and shops of the same sort.
         Places = "places",
         /// Other phone numbers and number plates of the same shape.
@@ -65,7 +70,7 @@ impl Kind {
     /// Whether a copy is about other people, places or numbers, so that it no
     /// longer belongs to the case of its original.
     pub fn changes_names(self) -> bool {
-        matches!(self, Kind::Names | Kind::Places | Kind::Numbers | Kind::Sexes)
+        matches!(self, Kind::Names | Kind::Communities | Kind::Places | Kind::Numbers | Kind::Sexes)
     }
 }
 
@@ -79,6 +84,8 @@ pub fn augment(example: &Example, kind: Kind, gazetteer: &Gazetteer, rng: &mut R
     let key = Key(rng.bits());
     let mut copy = match kind {
         Kind::Names => names::other_names(example, gazetteer, key),
+        Kind::Communities => names::names_of_another_community(example, gazetteer, key),
+        Kind::Backgrounds => backgrounds::other_backgrounds(example, key),
         Kind::Places => places::other_places(example, gazetteer, key),
         Kind::Numbers => numbers::other_numbers(example, key),
         Kind::Capitals => letters::capitals(example),
@@ -174,6 +181,14 @@ struct Tables {
     after_hers: Vec<String>,
     /// Words that say what the suspect is to the victim.
     relationship: Vec<String>,
+    /// Words of ethnicity, each in the place of another.
+    ethnicities: Vec<String>,
+    /// Nouns that show such a word to be about a person.
+    ethnicity_of: Vec<String>,
+    /// Who a line on a background is about.
+    background_of: Vec<String>,
+    /// What such a line says.
+    backgrounds: Vec<String>,
 }
 
 fn tables() -> &'static Tables {

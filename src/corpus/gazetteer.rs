@@ -257,6 +257,11 @@ impl Gazetteer {
         &self.communities[at.min(self.communities.len() - 1)]
     }
 
+    /// Number of communities, one or more.
+    pub fn communities(&self) -> usize {
+        self.communities.len()
+    }
+
     /// First name and surname of a person; one in twelve has a surname of
     /// another community.
     pub fn person(&self, sex: Sex, rng: &mut Rng) -> String {

@@ -103,13 +103,24 @@ pub fn three_states(
     if states.len() != n || denied.elem_count() != n {
         bail!("loss: {n} logits, {} denied, {} states", denied.elem_count(), states.len());
     }
-    let zero = found.zeros_like()?.reshape((n, 1))?;
-    let logits = Tensor::cat(&[&zero, &found.reshape((n, 1))?, &denied.reshape((n, 1))?], 1)?;
+    let logits = three_state_logits(found, denied)?;
     let mut targets = vec![0.0; 3 * n];
     for (row, &state) in states.iter().enumerate() {
         targets[3 * row + usize::from(state.min(2))] = 1.0;
     }
     cross_entropy(&logits, targets, weights, norm)
+}
+
+/// The logits of not mentioned, found and denied as rows (b · i, 3), from those
+/// of found and denied (b, i); that of not mentioned is 0.
+///
+/// # Errors
+///
+/// When the two do not fit each other.
+pub fn three_state_logits(found: &Tensor, denied: &Tensor) -> Result<Tensor> {
+    let n = found.elem_count();
+    let zero = found.zeros_like()?.reshape((n, 1))?;
+    Tensor::cat(&[&zero, &found.reshape((n, 1))?, &denied.reshape((n, 1))?], 1)
 }
 
 /// Supervised contrastive loss (Khosla et al. 2020) over vectors of length 1:

@@ -6,9 +6,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use candle_core::{Tensor, Var};
 
+use super::found_log_odds;
+use super::losses::{Twins, losses};
 use super::settings::{LossSettings, TrainSettings};
 use super::targets::{Item, Targets};
-use super::{found_log_odds, losses};
 use crate::codebook::{EntityKind, Indicator, Role};
 use crate::entities::{OUTSIDE, begin_tag, role_index};
 use crate::model::{Network, heads_config};
@@ -90,7 +91,7 @@ fn loss_of(network: &Network, items: &[Item], mode: Mode) -> (Tensor, Var, Vec<u
     let (ids, local) = batch.vocabulary();
     let words = Var::from_tensor(&network.params.gather_words(&ids).unwrap()).unwrap();
     let outputs = network.forward(&batch, words.as_tensor(), &local, mode).unwrap();
-    let (loss, _) = losses(&settings(), items, &batch, &outputs).unwrap();
+    let (loss, _) = losses(&settings(), items, &Twins::none(items.len()), &batch, &outputs).unwrap();
     (loss, words, ids)
 }
 
@@ -186,6 +187,47 @@ fn sixteen_examples_are_learnt_by_heart() {
 }
 
 #[test]
+fn twins_are_drawn_together_and_others_left() {
+    use super::losses::disagreement;
+    let mut network = network(0.0);
+    let items = items(&network, 3);
+    // The third text is held to be a copy of the first.
+    let twins = Twins { reports: 2, of: vec![0] };
+    let mut optimiser = AdamW::new(AdamWConfig { beta1: 0.9, beta2: 0.999, eps: 1e-6, weight_decay: 0.0 });
+    let p = |out: &crate::nn::heads::Outputs| {
+        let rows = out.grade.to_vec2::<f32>().unwrap();
+        rows.iter().map(|x| 1.0 / (1.0 + (x[0] - x[1].max(x[2])).exp())).collect::<Vec<f32>>()
+    };
+    let mut gaps = Vec::new();
+    for step in 0..40 {
+        let batch = batch(&network, &items);
+        let (ids, local) = batch.vocabulary();
+        let words = Var::from_tensor(&network.params.gather_words(&ids).unwrap()).unwrap();
+        let out = network.forward(&batch, words.as_tensor(), &local, Mode::Train { seed: step }).unwrap();
+        let p = p(&out);
+        gaps.push((p[0] - p[2]).abs());
+        // Next to nothing of the other losses, for the optimiser wants every gradient.
+        let (others, _) = losses(&settings(), &items, &twins, &batch, &out).unwrap();
+        let alone = (disagreement(&twins, &out).unwrap() + (others * 1e-9).unwrap()).unwrap();
+        let grads = alone.backward().unwrap();
+        let words = WordGradient { ids, rows: grads.get(&words).unwrap().clone() };
+        optimiser.step(&mut network.params, &grads, &words, 1.0, |_| 5e-3).unwrap();
+    }
+    assert!(gaps[0] > 1e-4, "the texts differ at first: {gaps:?}");
+    assert!(gaps[39] < 0.2 * gaps[0], "{} to {}", gaps[0], gaps[39]);
+    // The second text has no twin: nothing of it enters.
+    let batch = batch(&network, &items);
+    let (ids, local) = batch.vocabulary();
+    let words = network.params.gather_words(&ids).unwrap();
+    let out = network.forward(&batch, &words, &local, Mode::Eval).unwrap();
+    let before = disagreement(&twins, &out).unwrap().to_scalar::<f32>().unwrap();
+    let far =
+        Tensor::from_slice(&[0f32, 0.0, 0.0, 9.0, -9.0, 9.0, 0.0, 0.0, 0.0], (3, 3), out.grade.device());
+    let out = crate::nn::heads::Outputs { grade: (&out.grade + far.unwrap()).unwrap(), ..out };
+    assert_eq!(disagreement(&twins, &out).unwrap().to_scalar::<f32>().unwrap(), before);
+}
+
+#[test]
 fn company_order_and_batch_size_change_no_reading() {
     let network = network(0.1);
     let tokens: Vec<Tokens> = items(&network, 8).into_iter().map(|i| i.tokens).collect();
@@ -219,7 +261,7 @@ fn a_loss_that_ignores_a_task_is_noticed() {
     let words = network.params.gather_words(&ids).unwrap();
     let outputs = network.forward(&batch, &words, &local, Mode::Eval).unwrap();
     let settings = TrainSettings { loss: LossSettings { entities: 0.0, ..Default::default() }, ..settings() };
-    let (loss, _) = losses(&settings, &items, &batch, &outputs).unwrap();
+    let (loss, _) = losses(&settings, &items, &Twins::none(items.len()), &batch, &outputs).unwrap();
     let grads = loss.backward().unwrap();
     let tags = network.params.get("heads.tags.weight").unwrap();
     let size = grads.get(tags).map(|g| g.abs().unwrap().sum_all().unwrap().to_scalar::<f32>().unwrap());

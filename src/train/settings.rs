@@ -30,6 +30,9 @@ pub struct TrainSettings {
     /// Changed copies in place of the reports as written.
     #[serde(default)]
     pub augment: AugmentSettings,
+    /// Copies beside the reports that must get the same answer.
+    #[serde(default)]
+    pub consistency: ConsistencySettings,
 }
 
 /// What a run reads.
@@ -207,6 +210,26 @@ pub struct AugmentSettings {
     pub shares: BTreeMap<Kind, f64>,
 }
 
+/// Twins: copies of a report with other names, sexes or backgrounds that stand
+/// in the same batch, and a loss where the two answers differ, so that such
+/// words carry no weight.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ConsistencySettings {
+    /// Share of the training reports that get a twin, anew in each epoch.
+    pub share: f64,
+    /// Weight of the loss.
+    pub weight: f64,
+    /// The changes; each is made to half of the twins, one to every twin.
+    pub kinds: Vec<Kind>,
+}
+
+impl Default for ConsistencySettings {
+    fn default() -> Self {
+        Self { share: 0.0, weight: 1.0, kinds: vec![Kind::Communities, Kind::Sexes, Kind::Backgrounds] }
+    }
+}
+
 impl TrainSettings {
     /// Reads settings.
     ///
@@ -262,7 +285,16 @@ impl TrainSettings {
                 return refuse(&format!("augment.shares.{kind}"), share.to_string(), "from 0 to 1");
             }
         }
-        if self.augment.gazetteer.is_none() && self.augment.shares.values().any(|share| *share > 0.0) {
+        let twins = self.consistency.share > 0.0;
+        if twins && self.consistency.kinds.is_empty() {
+            return refuse("consistency.kinds", "none".into(), "one or more kinds of change");
+        }
+        if !(self.consistency.weight >= 0.0 && self.consistency.weight.is_finite()) {
+            return refuse("consistency.weight", self.consistency.weight.to_string(), "a number from 0");
+        }
+        if self.augment.gazetteer.is_none()
+            && (twins || self.augment.shares.values().any(|share| *share > 0.0))
+        {
             return refuse("augment.gazetteer", "missing".into(), "the gazetteer's file");
         }
         for (key, value, below) in [
@@ -274,6 +306,7 @@ impl TrainSettings {
             ("training.mask_tokens", t.mask_tokens, 1.0),
             ("training.average_decay", t.average_decay, 1.0),
             ("training.strip_punctuation", t.strip_punctuation, 1.0 + f64::EPSILON),
+            ("consistency.share", self.consistency.share, 1.0 + f64::EPSILON),
         ] {
             if !(0.0..below).contains(&value) {
                 return refuse(key, value.to_string(), &format!("from 0 to {:.1}", below));
@@ -308,6 +341,9 @@ mod tests {
             ("[augment.shares]\nnames = 0.5\n", "augment.gazetteer"),
             ("[augment]\ngazetteer = 'g'\n[augment.shares]\nnames = 1.5\n", "augment.shares.names"),
             ("[augment.shares]\nhats = 0.5\n", "hats"),
+            ("[consistency]\nshare = 0.5\n", "augment.gazetteer"),
+            ("[consistency]\nshare = 0.5\nkinds = []\n", "consistency.kinds"),
+            ("[consistency]\nweight = -1.0\n", "consistency.weight"),
         ] {
             let error = TrainSettings::from_toml(&format!("{LEAST}{extra}")).unwrap_err();
             assert!(error.to_string().contains(named), "{error}");

@@ -28,15 +28,50 @@ pub(super) enum Part {
 /// record follow. A name whose sex is not known stays.
 pub(super) fn other_names(example: &Example, gazetteer: &Gazetteer, key: Key) -> Option<Example> {
     let parts = name_parts(example, gazetteer);
+    with_other_names(example, gazetteer, key, &parts, &parts)
+}
+
+/// Like [`other_names`], with names of another community: all who were of one
+/// are of one other, the same throughout a case.
+pub(super) fn names_of_another_community(
+    example: &Example,
+    gazetteer: &Gazetteer,
+    key: Key,
+) -> Option<Example> {
+    let parts = name_parts(example, gazetteer);
+    let n = gazetteer.communities();
+    let by = 1 + key.rng("community", "").below(n.saturating_sub(1).max(1));
+    let moved: BTreeMap<String, Part> = parts
+        .iter()
+        .map(|(word, part)| {
+            let part = match *part {
+                Part::First(at, sex) => Part::First((at + by) % n, sex),
+                Part::Last(at) => Part::Last((at + by) % n),
+            };
+            (word.clone(), part)
+        })
+        .collect();
+    with_other_names(example, gazetteer, key, &parts, &moved)
+}
+
+/// The example with a name drawn for each of `wanted`, the words of `parts`
+/// with the community that the new name is of.
+fn with_other_names(
+    example: &Example,
+    gazetteer: &Gazetteer,
+    key: Key,
+    parts: &BTreeMap<String, Part>,
+    wanted: &BTreeMap<String, Part>,
+) -> Option<Example> {
     // Nobody is given a name that somebody in the report has.
     let mut taken: BTreeSet<String> = parts.keys().cloned().collect();
     let mut new = BTreeMap::new();
-    for (word, part) in &parts {
+    for (word, part) in wanted {
         let name = other_name(word, *part, gazetteer, key, &taken);
         taken.insert(name.to_lowercase());
         new.insert(word.clone(), name);
     }
-    renamed(example, &new, &parts)
+    renamed(example, &new, parts)
 }
 
 /// A name for a word of a name, not its own and none that is taken.

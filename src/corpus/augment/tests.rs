@@ -78,6 +78,45 @@ fn names_change_together_and_keep_sex_and_letter_case() {
 }
 
 #[test]
+fn another_community_is_another_for_everybody_alike() {
+    let text = "[[@person.victim:Hannah Smith]] says [[@person.suspect:CRAIG CARTER]] rang.";
+    for seed in 0..20 {
+        let copy = one(text, Kind::Communities, seed).unwrap();
+        let of: BTreeSet<usize> = copy
+            .entities
+            .iter()
+            .map(|e| slice_chars(&copy.report.text, e.start, e.end).split_once(' ').unwrap().1.to_lowercase())
+            .filter_map(|surname| gazetteer().surname(&surname))
+            .collect();
+        // A surname of two communities is said to be of the commoner one.
+        assert!(!of.is_empty() && of.len() <= 2, "{}", copy.report.text);
+        assert!(!copy.report.text.contains("Smith") && !copy.report.text.contains("CARTER"));
+    }
+}
+
+#[test]
+fn backgrounds_change_for_people_only() {
+    let swapped = one("IC1 male and a black man by a white Golf", Kind::Backgrounds, 3).unwrap().report.text;
+    assert!(
+        !swapped.contains("IC1") && !swapped.contains("black man") && swapped.contains("white Golf"),
+        "{swapped}"
+    );
+    let plain = "HE [[following:FOLLOWED HER]]";
+    let mut lines = BTreeSet::new();
+    for seed in 0..20 {
+        let copy = one(plain, Kind::Backgrounds, seed).unwrap();
+        let span = copy.spans[0];
+        assert_eq!(slice_chars(&copy.report.text, span.start, span.end), "FOLLOWED HER");
+        assert!(
+            copy.report.text.contains("HE FOLLOWED HER")
+                && copy.report.text == copy.report.text.to_uppercase()
+        );
+        lines.insert(copy.report.text);
+    }
+    assert!(lines.len() > 10);
+}
+
+#[test]
 fn places_and_numbers_keep_their_shape() {
     let text = "At [[@address.victim:11 Park Rd]], Denby Cross, [[@postcode:NS4 3BD]]. Back on Park Road by [[@place:Tesco]].";
     let mut before = example(text);
@@ -273,7 +312,9 @@ fn holds(original: &Example, copy: &Example, kind: Kind) -> Result<(), TestCaseE
         }
         // Names, places and numbers leave the count of characters between.
         Kind::Numbers => prop_assert_eq!(chars.len(), original.report.text.chars().count()),
-        Kind::Names | Kind::Places | Kind::Sexes => {
+        // Every letter of the original that is no word of ethnicity is there still.
+        Kind::Backgrounds => prop_assert!(chars.len() + 12 > original.report.text.chars().count()),
+        Kind::Names | Kind::Communities | Kind::Places | Kind::Sexes => {
             let outside = |e: &Example| {
                 let mut text: Vec<char> = e.report.text.chars().collect();
                 for entity in &e.entities {
