@@ -6,7 +6,7 @@
 
 use super::path::Path;
 use super::rows;
-use super::tile::{self, COLUMNS, ROWS, Tile};
+use super::tile::{self, COLUMNS, ROWS};
 
 /// Rows of the queries, keys and values of a window: three matrices whose rows
 /// lie `step` apart in one buffer, of which this head takes `e` columns each.
@@ -58,27 +58,24 @@ pub fn attend(path: Path, x: Heads<'_>, scratch: &mut Scratch, out: &mut [f32]) 
     let scale = (e as f32).sqrt().recip();
     path.run(
         #[inline(always)]
-        || {
+        |fused| {
             pack_keys(x.data, x.step, k, t, e, key_panels);
             pack_values(x.data, x.step, v, t, e, value_panels);
-            let mut tile = Tile::<f32>::new();
+            let mut tile = [0.0; ROWS * COLUMNS];
             for first in (0..t).step_by(ROWS) {
                 let n = (t - first).min(ROWS);
                 let queries = &x.data[first * x.step + q..];
                 for (p, panel) in key_panels.chunks_exact(e * COLUMNS).enumerate() {
-                    tile::float(path, queries, x.step, n, e, panel, &mut tile);
-                    for (r, row) in tile.0.iter().enumerate().take(n) {
-                        scores[r * wide + p * COLUMNS..][..COLUMNS].copy_from_slice(row);
-                    }
+                    tile::float(path, queries, x.step, n, e, panel, &mut scores[p * COLUMNS..], wide);
                 }
                 let mut scales = [0.0; ROWS];
                 for r in 0..n {
-                    scales[r] = rows::softmax_unscaled(&mut scores[r * wide..r * wide + t], scale);
+                    scales[r] = rows::softmax_unscaled(fused, &mut scores[r * wide..r * wide + t], scale);
                 }
                 for (p, panel) in value_panels.chunks_exact(t * COLUMNS).enumerate() {
-                    tile::float(path, scores, wide, n, t, panel, &mut tile);
+                    tile::float(path, scores, wide, n, t, panel, &mut tile, COLUMNS);
                     let width = (e - p * COLUMNS).min(COLUMNS);
-                    for (r, row) in tile.0.iter_mut().enumerate().take(n) {
+                    for (r, row) in tile.as_chunks_mut::<COLUMNS>().0.iter_mut().enumerate().take(n) {
                         for value in row.iter_mut() {
                             *value *= scales[r];
                         }

@@ -62,7 +62,7 @@ impl Embeddings {
             };
             path.run(
                 #[inline(always)]
-                || rows::add_and_norm(row, position, &self.weight, &self.bias, self.eps),
+                |_| rows::add_and_norm(row, position, &self.weight, &self.bias, self.eps),
             );
         }
         Ok(())

@@ -263,7 +263,7 @@ impl Encoder {
         let d = self.width;
         self.path.run(
             #[inline(always)]
-            || {
+            |_| {
                 for (x, y) in x.chunks_exact_mut(d).zip(y.chunks_exact(d)) {
                     rows::add_and_norm(x, y, &norm.weight, &norm.bias, self.eps);
                 }

@@ -15,13 +15,12 @@ use super::attention::room;
 use super::encoder::read_matrix;
 use super::matrix::{Matrix, Precision, Quantised};
 use super::path::Path;
-use super::rows::{After, gelu_in_place};
+use super::rows::{After, exp, gelu_in_place};
 use super::weights::Source;
 use super::{Pool, Work};
 use crate::error::Result;
 use crate::nn::batch::Batch;
 use crate::nn::heads::{EVIDENCE_TAU, HeadsConfig};
-use crate::nn::kernels::exp;
 
 /// Most rows of a block.
 const BLOCK: usize = 96;
@@ -191,13 +190,13 @@ impl Heads {
             let (mean, pooled) = seen[..pooled_width].split_at_mut(d);
             self.path.run(
                 #[inline(always)]
-                || {
+                |fused| {
                     mean_of(batch, hidden, rows.clone(), mean);
                     let values = c.pools * c.pool_width;
                     let (x, row) = (&pool_rows[rows.start * pools..rows.end * pools], pools);
-                    attend(x, row, values, 0, c.pools, c.pool_width, pooled);
+                    attend(fused, x, row, values, 0, c.pools, c.pool_width, pooled);
                     let x = &indicator_rows[rows.start * 5 * i..rows.end * 5 * i];
-                    self.indicators(x, indicators);
+                    self.indicators(fused, x, indicators);
                 },
             );
         }
@@ -236,12 +235,12 @@ impl Heads {
         let entity_at = w + pooled;
         self.path.run(
             #[inline(always)]
-            || {
+            |fused| {
                 let features = batch.features[rows.start * c.features..rows.end * c.features]
                     .chunks_exact(c.features.max(1));
                 for (r, row) in layers.chunks_exact_mut(width).enumerate() {
                     pools[r * pooled..(r + 1) * pooled].copy_from_slice(&row[w..entity_at]);
-                    gelu_in_place(&mut row[..w]);
+                    gelu_in_place(fused, &mut row[..w]);
                 }
                 // Features are flags, most of them 0.
                 for (row, features) in layers.chunks_exact_mut(width).zip(features) {
@@ -254,7 +253,7 @@ impl Heads {
                     }
                 }
                 for row in layers.chunks_exact_mut(width) {
-                    gelu_in_place(&mut row[entity_at..]);
+                    gelu_in_place(fused, &mut row[entity_at..]);
                 }
             },
         );
@@ -270,11 +269,11 @@ impl Heads {
     /// The part of a text's indicators that comes from its tokens: a smooth
     /// maximum of the evidence and an attention pool. `x` is (rows, 5i).
     #[inline(always)]
-    fn indicators(&self, x: &[f32], out: &mut [f32]) {
+    fn indicators(&self, fused: bool, x: &[f32], out: &mut [f32]) {
         let i = self.config.indicators;
         // Pairs beside each other, found and denied.
         let mut attended = vec![0.0; 2 * i];
-        attend(x, 5 * i, 2 * i, 3 * i, i, 2, &mut attended);
+        attend(fused, x, 5 * i, 2 * i, 3 * i, i, 2, &mut attended);
         for channel in 0..i {
             out[channel] = attended[2 * channel];
             out[i + channel] = attended[2 * channel + 1];
@@ -289,7 +288,7 @@ impl Heads {
         let mut sums = vec![0.0; 2 * i];
         for row in x.chunks_exact(5 * i) {
             for ((sum, x), max) in sums.iter_mut().zip(row).zip(&max) {
-                *sum += exp(EVIDENCE_TAU * (x - max));
+                *sum += exp(fused, EVIDENCE_TAU * (x - max));
             }
         }
         for (((out, gain), sum), max) in out.iter_mut().zip(&self.evidence_gain).zip(&sums).zip(&max) {
@@ -369,8 +368,18 @@ fn mean_of(batch: &Batch, hidden: &[f32], rows: Range<usize>, out: &mut [f32]) {
 /// Pools values by attention: `x` has rows of width `row`, with `c` scores
 /// from `score_at` on and `c · s` values from `value_at` on; the scores become
 /// weights by a softmax over the rows. `out` is (c · s), zeros at first.
+#[expect(clippy::too_many_arguments, reason = "a shape, named")]
 #[inline(always)]
-fn attend(x: &[f32], row: usize, score_at: usize, value_at: usize, c: usize, s: usize, out: &mut [f32]) {
+fn attend(
+    fused: bool,
+    x: &[f32],
+    row: usize,
+    score_at: usize,
+    value_at: usize,
+    c: usize,
+    s: usize,
+    out: &mut [f32],
+) {
     let mut max = vec![f32::NEG_INFINITY; c];
     for row in x.chunks_exact(row) {
         for (max, x) in max.iter_mut().zip(&row[score_at..]) {
@@ -383,7 +392,7 @@ fn attend(x: &[f32], row: usize, score_at: usize, value_at: usize, c: usize, s: 
         for ((weight, sum), (x, max)) in
             weights.iter_mut().zip(&mut sums).zip(row[score_at..].iter().zip(&max))
         {
-            *weight = exp(x - max);
+            *weight = exp(fused, x - max);
             *sum += *weight;
         }
         let values = row[value_at..].chunks_exact(s);

@@ -9,8 +9,10 @@
 //!
 //! Dimension key: `n` rows, `k` inner width, `o` outputs.
 
+use std::ops::Range;
+
 use super::path::Path;
-use super::rows::{self, After};
+use super::rows::{self, After, fma};
 use super::tile::{self, COLUMNS, GROUP, ROWS, Tile};
 
 /// How a matrix is stored and multiplied.
@@ -88,13 +90,13 @@ impl Quantised {
         self.rows.resize(n, RowScale::default());
         path.run(
             #[inline(always)]
-            || {
+            |fused| {
                 for (r, (out, row)) in
                     self.data.chunks_exact_mut(self.step).zip(&mut self.rows).take(n).enumerate()
                 {
                     let (out, rest) = out.split_at_mut(k);
                     rest.fill(0);
-                    *row = rows::quantise(&x[r * step..r * step + k], out);
+                    *row = rows::quantise(fused, &x[r * step..r * step + k], out);
                 }
             },
         );
@@ -185,26 +187,24 @@ impl Matrix {
         let path = self.path;
         path.run(
             #[inline(always)]
-            || {
+            |fused| {
+                let mut spare = [0.0; ROWS * COLUMNS];
+                let mut whole = Tile::new();
                 // Panels outside, rows inside: a panel stays in the nearest
                 // cache while the rows of a block pass by.
                 for panel in 0..panels(self.outputs) {
-                    for first_row in (0..n).step_by(ROWS) {
-                        let rows = (n - first_row).min(ROWS);
-                        let mut tile = Tile::<f32>::new();
-                        self.tile(x, first_row, rows, panel, &mut tile);
-                        let at = panel * COLUMNS;
-                        let width = (self.outputs - at).min(COLUMNS);
-                        for (r, row) in tile.0.iter_mut().enumerate().take(rows) {
-                            if GELU {
-                                rows::gelu_in_place(row);
-                            }
-                            let to = (first_row + r) * step + at;
-                            if width == COLUMNS {
-                                out[to..to + COLUMNS].copy_from_slice(row);
-                            } else {
-                                out[to..to + width].copy_from_slice(&row[..width]);
-                            }
+                    let at = panel * COLUMNS;
+                    let width = (self.outputs - at).min(COLUMNS);
+                    for first in (0..n).step_by(ROWS) {
+                        let rows = first..n.min(first + ROWS);
+                        let to = first * step + at;
+                        if width == COLUMNS {
+                            self.tile::<GELU>(fused, x, rows, at, &mut whole, &mut out[to..], step);
+                            continue;
+                        }
+                        self.tile::<GELU>(fused, x, rows.clone(), at, &mut whole, &mut spare, COLUMNS);
+                        for (r, row) in spare.chunks_exact(COLUMNS).enumerate().take(rows.len()) {
+                            out[to + r * step..][..width].copy_from_slice(&row[..width]);
                         }
                     }
                 }
@@ -212,18 +212,31 @@ impl Matrix {
         );
     }
 
-    /// `x wᵀ + b` of some rows and one panel of outputs.
+    /// `x wᵀ + b` of some rows and the panel of outputs from `at` on.
+    #[expect(clippy::too_many_arguments, reason = "the parts of one step, named")]
     #[inline(always)]
-    fn tile(&self, x: Input<'_>, first_row: usize, rows: usize, panel: usize, out: &mut Tile<f32>) {
-        let (at, k) = (panel * COLUMNS, self.inputs);
-        let bias = &self.bias[at..at + COLUMNS];
+    fn tile<const GELU: bool>(
+        &self,
+        fused: bool,
+        x: Input<'_>,
+        rows: Range<usize>,
+        at: usize,
+        whole: &mut Tile,
+        out: &mut [f32],
+        out_step: usize,
+    ) {
+        let k = self.inputs;
+        let n = rows.len();
+        let bias = self.bias[at..].first_chunk::<COLUMNS>();
+        let Some(bias) = bias else { return };
+        let finish = |x: f32| if GELU { rows::gelu(fused, x) } else { x };
         match (&self.weights, x) {
             (Weights::Float(panels), Input::Float { data, step }) => {
                 let weights = &panels[at * k..(at + COLUMNS) * k];
-                tile::float(self.path, &data[first_row * step..], step, rows, k, weights, out);
-                for row in out.0.iter_mut().take(rows) {
-                    for c in 0..COLUMNS {
-                        row[c] += bias[c];
+                tile::float(self.path, &data[rows.start * step..], step, n, k, weights, out, out_step);
+                for row in out.chunks_mut(out_step).take(n) {
+                    for (x, b) in row[..COLUMNS].iter_mut().zip(bias) {
+                        *x = finish(*x + b);
                     }
                 }
             }
@@ -232,15 +245,15 @@ impl Matrix {
                 assert_eq!(x.step, k, "width of the rows of an int8 product");
                 let weights = &panels[at * k..(at + COLUMNS) * k];
                 let (sums, scales) = (&sums[at..at + COLUMNS], &scales[at..at + COLUMNS]);
-                let mut whole = Tile::<i32>::new();
-                tile::int8(self.path, &x.data[first_row * k..], k, rows, k, weights, &mut whole);
-                let tile_rows = out.0.iter_mut().zip(&whole.0).zip(&x.rows[first_row..first_row + rows]);
+                tile::int8(self.path, &x.data[rows.start * k..], k, n, k, weights, whole);
+                let tile_rows = out.chunks_mut(out_step).zip(&whole.0).zip(&x.rows[rows]);
                 for ((out, whole), row) in tile_rows {
+                    let out = &mut out[..COLUMNS];
                     // Weights are stored 128 above their value.
                     let above = 128 * row.sum;
                     for c in 0..COLUMNS {
                         let sum = whole[c] - above - row.zero * sums[c];
-                        out[c] = sum as f32 * (row.scale * scales[c]) + bias[c];
+                        out[c] = finish(fma(fused, sum as f32, row.scale * scales[c], bias[c]));
                     }
                 }
             }
@@ -270,7 +283,7 @@ fn pack_int8(path: Path, w: &[f32], k: usize, o: usize) -> Weights {
     for (row, w) in w.chunks_exact(k).enumerate() {
         (scales[row], sums[row]) = path.run(
             #[inline(always)]
-            || rows::quantise_weights(w, &mut whole[..k]),
+            |_| rows::quantise_weights(w, &mut whole[..k]),
         );
         let panel = &mut packed[row / COLUMNS * width * COLUMNS..][..width * COLUMNS];
         let groups = panel.as_chunks_mut::<GROUP>().0.iter_mut().skip(row % COLUMNS).step_by(COLUMNS);

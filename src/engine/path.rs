@@ -66,21 +66,22 @@ impl Path {
 
     /// Runs plain loops compiled for this path's instructions. `f` must be a
     /// closure that the compiler can inline; what it calls must be marked
-    /// `inline(always)`.
+    /// `inline(always)`. It is told whether a multiplication and an addition
+    /// are one instruction here, see [`super::rows::fma`].
     #[inline(always)]
-    pub(super) fn run<R>(self, f: impl FnOnce() -> R) -> R {
+    pub(super) fn run<R>(self, f: impl FnOnce(bool) -> R) -> R {
         #[cfg(target_arch = "x86_64")]
         {
             #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")]
-            fn avx512<R>(f: impl FnOnce() -> R) -> R {
-                f()
+            fn avx512<R>(f: impl FnOnce(bool) -> R) -> R {
+                f(true)
             }
             #[target_feature(enable = "avx2,fma")]
-            fn avx2<R>(f: impl FnOnce() -> R) -> R {
-                f()
+            fn avx2<R>(f: impl FnOnce(bool) -> R) -> R {
+                f(true)
             }
             match self {
-                Self::Plain => f(),
+                Self::Plain => f(false),
                 // SAFETY: a path is used only where `available` holds, which
                 // every constructor of this room asserts; it tests exactly
                 // these features.
@@ -91,7 +92,7 @@ impl Path {
         }
         #[cfg(not(target_arch = "x86_64"))]
         {
-            f()
+            f(cfg!(target_arch = "aarch64"))
         }
     }
 }

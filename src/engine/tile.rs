@@ -18,18 +18,11 @@ pub const ROWS: usize = 12;
 /// Inner values that one int8 instruction multiplies and adds.
 pub const GROUP: usize = 4;
 
-/// What a product leaves: up to [`ROWS`] rows of [`COLUMNS`] values.
+/// What an int8 product leaves: up to [`ROWS`] rows of [`COLUMNS`] sums.
 #[repr(align(64))]
-pub struct Tile<T>(pub [[T; COLUMNS]; ROWS]);
+pub struct Tile(pub [[i32; COLUMNS]; ROWS]);
 
-impl Tile<f32> {
-    /// Zeros.
-    pub fn new() -> Self {
-        Self([[0.0; COLUMNS]; ROWS])
-    }
-}
-
-impl Tile<i32> {
+impl Tile {
     /// Zeros.
     pub fn new() -> Self {
         Self([[0; COLUMNS]; ROWS])
@@ -57,11 +50,14 @@ macro_rules! by_rows {
     };
 }
 
-/// `out[r][c] = Σ_k a[r · step + k] · panel[k · 32 + c]` for `rows` rows.
+/// `out[r · out_step + c] = Σ_k a[r · step + k] · panel[k · 32 + c]` for
+/// `rows` rows and 32 columns.
 ///
 /// # Panics
 ///
 /// When the operands are too short for the shape.
+#[expect(clippy::too_many_arguments, reason = "two operands and a result with their steps")]
+#[inline]
 pub fn float(
     path: Path,
     a: &[f32],
@@ -69,17 +65,19 @@ pub fn float(
     rows: usize,
     k: usize,
     panel: &[f32],
-    out: &mut Tile<f32>,
+    out: &mut [f32],
+    out_step: usize,
 ) {
     assert!((1..=ROWS).contains(&rows) && (rows - 1) * step + k <= a.len(), "left side of a float tile");
+    assert!((rows - 1) * out_step + COLUMNS <= out.len(), "result of a float tile");
     assert!(k * COLUMNS <= panel.len(), "panel of a float tile");
     match path {
-        Path::Plain => float_plain(a, step, rows, k, panel, out),
+        Path::Plain => float_plain(a, step, rows, k, panel, out, out_step),
         // SAFETY: the features were detected when the path was chosen, and the
-        // two assertions above are what the kernels ask for.
+        // three assertions above are what the kernels ask for.
         #[cfg(target_arch = "x86_64")]
         Path::Avx512 => unsafe {
-            by_rows!(rows, float_512, a.as_ptr(), step, k, panel.as_ptr(), out);
+            by_rows!(rows, float_512, a.as_ptr(), step, k, panel.as_ptr(), out.as_mut_ptr(), out_step);
         },
         // SAFETY: as above; each call takes at most six of the rows and
         // sixteen of the columns.
@@ -90,12 +88,13 @@ pub fn float(
                 for half in [0, COLUMNS / 2] {
                     let a = a.as_ptr().add(first * step);
                     let panel = panel.as_ptr().add(half);
-                    by_rows!(some, float_256, a, step, k, panel, out, first, half);
+                    let out = out.as_mut_ptr().add(first * out_step + half);
+                    by_rows!(some, float_256, a, step, k, panel, out, out_step);
                 }
             }
         },
         #[cfg(not(target_arch = "x86_64"))]
-        _ => float_plain(a, step, rows, k, panel, out),
+        _ => float_plain(a, step, rows, k, panel, out, out_step),
     }
 }
 
@@ -106,7 +105,7 @@ pub fn float(
 ///
 /// When the operands are too short for the shape, or `k` is no multiple of
 /// [`GROUP`].
-pub fn int8(path: Path, a: &[i8], step: usize, rows: usize, k: usize, panel: &[u8], out: &mut Tile<i32>) {
+pub fn int8(path: Path, a: &[i8], step: usize, rows: usize, k: usize, panel: &[u8], out: &mut Tile) {
     assert!((1..=ROWS).contains(&rows) && (rows - 1) * step + k <= a.len(), "left side of an int8 tile");
     assert!(k.is_multiple_of(GROUP) && k * COLUMNS <= panel.len(), "panel of an int8 tile");
     match path {
@@ -139,19 +138,27 @@ pub fn int8(path: Path, a: &[i8], step: usize, rows: usize, k: usize, panel: &[u
     }
 }
 
-fn float_plain(a: &[f32], step: usize, rows: usize, k: usize, panel: &[f32], out: &mut Tile<f32>) {
-    for (r, out) in out.0.iter_mut().enumerate().take(rows) {
+fn float_plain(
+    a: &[f32],
+    step: usize,
+    rows: usize,
+    k: usize,
+    panel: &[f32],
+    out: &mut [f32],
+    out_step: usize,
+) {
+    for r in 0..rows {
         let mut sums = [0.0f32; COLUMNS];
         for (a, w) in a[r * step..r * step + k].iter().zip(panel.as_chunks::<COLUMNS>().0) {
             for c in 0..COLUMNS {
                 sums[c] += a * w[c];
             }
         }
-        *out = sums;
+        out[r * out_step..r * out_step + COLUMNS].copy_from_slice(&sums);
     }
 }
 
-fn int8_plain(a: &[i8], step: usize, rows: usize, k: usize, panel: &[u8], out: &mut Tile<i32>) {
+fn int8_plain(a: &[i8], step: usize, rows: usize, k: usize, panel: &[u8], out: &mut Tile) {
     for (r, out) in out.0.iter_mut().enumerate().take(rows) {
         let mut sums = [0i32; COLUMNS];
         let groups = a[r * step..r * step + k].as_chunks::<GROUP>().0;
@@ -178,14 +185,16 @@ mod x86 {
     /// # Safety
     ///
     /// `a` must have `R` readable rows of `k` values, `step` apart; `b` must
-    /// have `k · 32` readable values; `R` is at most 12.
+    /// have `k · 32` readable values; `out` must have `R` writable rows of 32
+    /// values, `out_step` apart.
     #[target_feature(enable = "avx512f")]
     pub(super) unsafe fn float_512<const R: usize>(
         a: *const f32,
         step: usize,
         k: usize,
         b: *const f32,
-        out: &mut Tile<f32>,
+        out: *mut f32,
+        out_step: usize,
     ) {
         let mut sums = [[_mm512_setzero_ps(); 2]; R];
         for i in 0..k {
@@ -200,11 +209,11 @@ mod x86 {
                 }
             }
         }
-        for (row, sums) in out.0.iter_mut().zip(&sums) {
-            // SAFETY: a row of a tile has 32 values.
+        for (r, sums) in sums.iter().enumerate() {
+            // SAFETY: r < R, within what the caller promises.
             unsafe {
-                _mm512_storeu_ps(row.as_mut_ptr(), sums[0]);
-                _mm512_storeu_ps(row.as_mut_ptr().add(16), sums[1]);
+                _mm512_storeu_ps(out.add(r * out_step), sums[0]);
+                _mm512_storeu_ps(out.add(r * out_step + 16), sums[1]);
             }
         }
     }
@@ -219,7 +228,7 @@ mod x86 {
         step: usize,
         k: usize,
         b: *const u8,
-        out: &mut Tile<i32>,
+        out: &mut Tile,
     ) {
         let mut sums = [[_mm512_setzero_si512(); 2]; R];
         for i in 0..k / GROUP {
@@ -245,22 +254,21 @@ mod x86 {
         }
     }
 
-    /// Sixteen of the columns, from `half` on, into rows from `first` on.
+    /// Sixteen of the columns.
     ///
     /// # Safety
     ///
     /// `a` must have `R` readable rows of `k` values, `step` apart; `b` must
-    /// have `k` readable rows of sixteen values, 32 apart; `first + R` is at
-    /// most 12 and `half` at most 16.
+    /// have `k` readable rows of sixteen values, 32 apart; `out` must have `R`
+    /// writable rows of sixteen values, `out_step` apart.
     #[target_feature(enable = "avx2,fma")]
     pub(super) unsafe fn float_256<const R: usize>(
         a: *const f32,
         step: usize,
         k: usize,
         b: *const f32,
-        out: &mut Tile<f32>,
-        first: usize,
-        half: usize,
+        out: *mut f32,
+        out_step: usize,
     ) {
         let mut sums = [[_mm256_setzero_ps(); 2]; R];
         for i in 0..k {
@@ -275,29 +283,30 @@ mod x86 {
                 }
             }
         }
-        for (row, sums) in out.0[first..first + R].iter_mut().zip(&sums) {
-            let row = &mut row[half..half + 16];
-            // SAFETY: the slice above has 16 values.
+        for (r, sums) in sums.iter().enumerate() {
+            // SAFETY: r < R, within what the caller promises.
             unsafe {
-                _mm256_storeu_ps(row.as_mut_ptr(), sums[0]);
-                _mm256_storeu_ps(row.as_mut_ptr().add(8), sums[1]);
+                _mm256_storeu_ps(out.add(r * out_step), sums[0]);
+                _mm256_storeu_ps(out.add(r * out_step + 8), sums[1]);
             }
         }
     }
 
+    /// Sixteen of the columns, from `half` on, into rows from `first` on.
     /// Without VNNI: bytes are widened to 16 bits, even and odd ones apart,
     /// which is exact; `maddubs` would be quicker and saturates.
     ///
     /// # Safety
     ///
-    /// As [`float_256`], for bytes in groups of four.
+    /// `a` must have `R` readable rows of `k` values, `step` apart; `b` must
+    /// have `k/4` readable groups of 64 bytes, 128 apart.
     #[target_feature(enable = "avx2")]
     pub(super) unsafe fn int8_256<const R: usize>(
         a: *const i8,
         step: usize,
         k: usize,
         b: *const u8,
-        out: &mut Tile<i32>,
+        out: &mut Tile,
         first: usize,
         half: usize,
     ) {
@@ -332,14 +341,14 @@ mod x86 {
 
     /// # Safety
     ///
-    /// As [`float_256`], for bytes in groups of four.
+    /// As [`int8_256`].
     #[target_feature(enable = "avx2,avxvnni")]
     pub(super) unsafe fn int8_256_vnni<const R: usize>(
         a: *const i8,
         step: usize,
         k: usize,
         b: *const u8,
-        out: &mut Tile<i32>,
+        out: &mut Tile,
         first: usize,
         half: usize,
     ) {
@@ -368,7 +377,7 @@ mod x86 {
     #[target_feature(enable = "avx2")]
     unsafe fn store_256<const R: usize>(
         sums: &[[__m256i; 2]; R],
-        out: &mut Tile<i32>,
+        out: &mut Tile,
         first: usize,
         half: usize,
     ) {
@@ -402,13 +411,14 @@ mod tests {
                     let step = k + 5;
                     let a: Vec<f32> = (0..rows * step).map(|_| rng.normal() as f32).collect();
                     let b: Vec<f32> = (0..k * COLUMNS).map(|_| rng.normal() as f32).collect();
-                    let mut out = Tile::<f32>::new();
-                    float(path, &a, step, rows, k, &b, &mut out);
+                    let out_step = COLUMNS + 3;
+                    let mut out = vec![0.0; ROWS * out_step];
+                    float(path, &a, step, rows, k, &b, &mut out, out_step);
                     for r in 0..rows {
                         for c in 0..COLUMNS {
                             let want: f64 =
                                 (0..k).map(|i| f64::from(a[r * step + i]) * f64::from(b[i * COLUMNS + c])).sum();
-                            let got = f64::from(out.0[r][c]);
+                            let got = f64::from(out[r * out_step + c]);
                             // Forty float32 products of about 1.
                             assert!((got - want).abs() < 2e-5, "{path:?} rows {rows} k {k}: {got} {want}");
                         }
@@ -430,7 +440,7 @@ mod tests {
                         let b: Vec<u8> = (0..k * COLUMNS).map(|_| byte()).collect();
                         let a: Vec<i8> =
                             (0..rows * step).map(|_| if extreme { -128 } else { byte() as i8 }).collect();
-                        let mut out = Tile::<i32>::new();
+                        let mut out = Tile::new();
                         int8(path, &a, step, rows, k, &b, &mut out);
                         for r in 0..rows {
                             for c in 0..COLUMNS {
