@@ -11,13 +11,15 @@ mod flags;
 
 use std::ops::Range;
 
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::codebook::{EntityKind, Flag, Grade, Indicator, Relationship, Role, codebook};
 use crate::entities;
 use crate::error::Result;
 use crate::model::folder::{Files, Manifest};
-use crate::model::{Network, Reading};
+use crate::engine::Precision;
+use crate::model::{EngineKind, FastNetwork, Network, Reading};
 use crate::report::Report;
 use crate::text::{self, Tokens, language};
 
@@ -246,12 +248,37 @@ pub struct Probabilities {
 pub struct AssessOptions {
     /// Answer `cannot_tell` inside the model's abstention band.
     pub abstain: bool,
+    /// What reads the texts.
+    pub engine: EngineKind,
+}
+
+/// What reads the texts, as [`AssessOptions::engine`] chose it.
+#[derive(Debug)]
+enum Reader {
+    Engine(Box<FastNetwork>),
+    Reference(Box<Network>),
+}
+
+impl Reader {
+    fn tokeniser(&self) -> &text::Tokeniser {
+        match self {
+            Self::Engine(network) => network.tokeniser(),
+            Self::Reference(network) => &network.tokeniser,
+        }
+    }
+
+    fn read(&self, texts: &[Tokens]) -> Result<Vec<Reading>> {
+        match self {
+            Self::Engine(network) => network.read_texts(texts),
+            Self::Reference(network) => network.read(texts),
+        }
+    }
 }
 
 /// A model ready to assess reports.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Assessor {
-    network: Network,
+    reader: Reader,
     calibration: Calibration,
     thresholds: Thresholds,
     identity: ModelIdentity,
@@ -284,14 +311,25 @@ impl Assessor {
 
     fn from_verified(files: &Files, manifest: &Manifest, options: AssessOptions) -> Result<Self> {
         use crate::model::folder::{CALIBRATION, THRESHOLDS, WEIGHTS};
-        let (network, own) = files.network()?;
+        let fast = |precision| {
+            let (network, own) = files.fast_network(precision)?;
+            Ok::<_, crate::error::Error>((Reader::Engine(Box::new(network)), own))
+        };
+        let (reader, own) = match options.engine {
+            EngineKind::Int8 => fast(Precision::Int8)?,
+            EngineKind::Float32 => fast(Precision::Float32)?,
+            EngineKind::Reference => {
+                let (network, own) = files.network()?;
+                (Reader::Reference(Box::new(network)), own)
+            }
+        };
         let calibration: Calibration = files.json(CALIBRATION)?;
         let thresholds: Thresholds = files.json(THRESHOLDS)?;
         calibration.check(files.origin())?;
         thresholds.check(files.origin())?;
         let sha256 = manifest.files.get(WEIGHTS).cloned().unwrap_or_default();
         let identity = ModelIdentity { name: own.name, version: own.version, sha256 };
-        Ok(Self { network, calibration, thresholds, identity, options })
+        Ok(Self { reader, calibration, thresholds, identity, options })
     }
 
     /// Which model answers.
@@ -299,9 +337,9 @@ impl Assessor {
         &self.identity
     }
 
-    /// The network beneath.
-    pub fn network(&self) -> &Network {
-        &self.network
+    /// The tokeniser of the model.
+    pub fn tokeniser(&self) -> &text::Tokeniser {
+        self.reader.tokeniser()
     }
 
     /// The thresholds of the states.
@@ -315,8 +353,8 @@ impl Assessor {
     ///
     /// When tensor arithmetic fails, which is a fault of this program.
     pub fn assess(&self, report: &Report) -> Result<Assessment> {
-        let tokens = [self.network.tokeniser.encode(&report.text)?];
-        let reading = self.network.read(&tokens)?;
+        let tokens = [self.tokeniser().encode(&report.text)?];
+        let reading = self.reader.read(&tokens)?;
         Ok(self.interpret(report, &tokens[0], &reading[0]))
     }
 
@@ -352,16 +390,20 @@ impl Assessor {
 
     /// Assesses reports round by round, and keeps of each what `keep` makes of
     /// its assessment and reading.
-    fn in_rounds<T>(&self, reports: &[Report], keep: impl Fn(Assessment, Reading) -> T) -> Result<Vec<T>> {
+    fn in_rounds<T: Send>(
+        &self,
+        reports: &[Report],
+        keep: impl Fn(Assessment, Reading) -> T + Sync,
+    ) -> Result<Vec<T>> {
         let mut result = Vec::with_capacity(reports.len());
         for round in reports.chunks(ROUND) {
             let tokens: Vec<Tokens> = round
-                .iter()
-                .map(|report| self.network.tokeniser.encode(&report.text))
+                .par_iter()
+                .map(|report| self.tokeniser().encode(&report.text))
                 .collect::<Result<_>>()?;
-            let readings = self.network.read(&tokens)?;
-            let answers = round.iter().zip(tokens.iter().zip(readings));
-            result.extend(answers.map(|(report, (t, r))| keep(self.interpret(report, t, &r), r)));
+            let readings = self.reader.read(&tokens)?;
+            let answers = round.par_iter().zip(tokens.par_iter().zip(readings));
+            result.par_extend(answers.map(|(report, (t, r))| keep(self.interpret(report, t, &r), r)));
         }
         Ok(result)
     }
@@ -383,8 +425,8 @@ impl Assessor {
     ///
     /// When tensor arithmetic fails, which is a fault of this program.
     pub fn link_vector(&self, text: &str) -> Result<Vec<f32>> {
-        let tokens = [self.network.tokeniser.encode(text)?];
-        let mut readings = self.network.read(&tokens)?;
+        let tokens = [self.tokeniser().encode(text)?];
+        let mut readings = self.reader.read(&tokens)?;
         Ok(readings.remove(0).link)
     }
 

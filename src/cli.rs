@@ -8,6 +8,7 @@ mod evaluate;
 mod generate;
 mod link;
 mod model;
+mod reading;
 mod score;
 mod train;
 

@@ -10,6 +10,7 @@ pub mod cli;
 pub mod codebook;
 pub mod conduct;
 pub mod corpus;
+pub mod engine;
 pub mod entities;
 pub mod error;
 pub mod evaluate;

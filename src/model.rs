@@ -4,8 +4,11 @@
 //! meaning; [`crate::assess`] gives them meaning. [`folder`] reads and writes
 //! the files, [`import`] brings in a base model to train from.
 
+pub mod fast;
 pub mod folder;
 pub mod import;
+mod reading;
+mod stored;
 
 use std::collections::BTreeMap;
 
@@ -22,6 +25,9 @@ use crate::nn::params::{Array, Params};
 use crate::nn::{Mode, ops};
 use crate::rng::Rng;
 use crate::text::{self, Tokeniser, Tokens};
+
+pub use fast::{EngineKind, FastNetwork};
+pub use reading::Reading;
 
 /// Tokens by which the windows of a long narrative overlap.
 pub const WINDOW_OVERLAP: usize = 128;
@@ -98,34 +104,6 @@ pub struct Network {
 /// the relationship.
 pub fn lexical_answers() -> usize {
     3 + Indicator::ALL.len() + Relationship::ALL.len()
-}
-
-/// What the network says of one text, as logits. Rows of token values follow
-/// the tokens of the text; special tokens are left out.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Reading {
-    /// Grade: one logit each.
-    pub grade: Vec<f32>,
-    /// Indicator found against not mentioned, by indicator.
-    pub found: Vec<f32>,
-    /// Indicator denied against not mentioned, by indicator.
-    pub denied: Vec<f32>,
-    /// Serious-harm evidence.
-    pub harm: f32,
-    /// Relationship: one logit each.
-    pub relationship: Vec<f32>,
-    /// Vector for linking, of length 1.
-    pub link: Vec<f32>,
-    /// Each token as evidence of each indicator found, (tokens, indicators).
-    pub found_evidence: Vec<f32>,
-    /// Each token as evidence of each indicator denied, (tokens, indicators).
-    pub denied_evidence: Vec<f32>,
-    /// Entity tag of each token, (tokens, tags).
-    pub tags: Vec<f32>,
-    /// Role of each token's entity, (tokens, roles).
-    pub roles: Vec<f32>,
-    /// Windows that the encoder took.
-    pub windows: usize,
 }
 
 /// A failure of tensor arithmetic as an error of ours.
@@ -248,53 +226,18 @@ impl Network {
     ///
     /// When tensor arithmetic fails, which is a fault of this program.
     pub fn read(&self, texts: &[Tokens]) -> Result<Vec<Reading>> {
-        let mut parts: Vec<(usize, Tokens)> = Vec::new();
-        for (i, text) in texts.iter().enumerate() {
-            let mut start = 0;
-            loop {
-                let end = (start + SECTION_TOKENS).min(text.len());
-                let f = self.heads.features;
-                parts.push((
-                    i,
-                    Tokens {
-                        ids: text.ids[start..end].to_vec(),
-                        offsets: text.offsets[start..end].to_vec(),
-                        features: text.features[start * f..end * f].to_vec(),
-                    },
-                ));
-                start = end;
-                if start >= text.len() {
-                    break;
-                }
-            }
-        }
+        let parts = reading::Parts::of(texts, self.heads.features);
         // Like lengths together make passes of like work.
         let mut order: Vec<usize> = (0..parts.len()).collect();
-        order.sort_by_key(|&p| parts[p].1.len());
+        order.sort_by_key(|&p| parts.tokens(p).len());
         let mut readings: Vec<Option<Reading>> = vec![None; parts.len()];
-        let mut pass: Vec<usize> = Vec::new();
-        let mut tokens = 0;
-        for (k, &p) in order.iter().enumerate() {
-            pass.push(p);
-            tokens += parts[p].1.len() + 2;
-            let next = order.get(k + 1).map_or(0, |&n| parts[n].1.len() + 2);
-            if k + 1 == order.len() || tokens + next > PASS_TOKENS {
-                let batch: Vec<&Tokens> = pass.iter().map(|&p| &parts[p].1).collect();
-                for (&p, reading) in pass.iter().zip(self.read_pass(&batch)?) {
-                    readings[p] = Some(reading);
-                }
-                pass.clear();
-                tokens = 0;
+        for pass in parts.passes(&order, PASS_TOKENS) {
+            let batch: Vec<&Tokens> = pass.iter().map(|&p| parts.tokens(p)).collect();
+            for (&p, reading) in pass.iter().zip(self.read_pass(&batch)?) {
+                readings[p] = Some(reading);
             }
         }
-        let mut result: Vec<Option<Reading>> = vec![None; texts.len()];
-        for ((text, _), reading) in parts.into_iter().zip(readings.into_iter().flatten()) {
-            result[text] = Some(match result[text].take() {
-                None => reading,
-                Some(before) => before.join(reading),
-            });
-        }
-        Ok(result.into_iter().flatten().collect())
+        Ok(parts.join(readings.into_iter().flatten()))
     }
 
     fn read_pass(&self, texts: &[&Tokens]) -> Result<Vec<Reading>> {
@@ -354,57 +297,5 @@ impl Network {
             }
         });
         Ok(readings.collect())
-    }
-}
-
-impl Reading {
-    /// How far the reading leans towards stalking: the log odds of `possible`
-    /// or `likely` against `none`, before calibration.
-    pub fn leaning(&self) -> f32 {
-        let (none, rest) = match self.grade.split_first() {
-            Some((none, rest)) => (*none, rest),
-            None => return 0.0,
-        };
-        let max = rest.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-        max + rest.iter().map(|g| (g - max).exp()).sum::<f32>().ln() - none
-    }
-
-    /// Adds the answers of the lexical path, in the order of
-    /// [`lexical_answers`].
-    fn add_lexical(&mut self, logits: &[f32]) {
-        let [stalking, likely, harm, rest @ ..] = logits else { return };
-        // Half up and half down: their difference moves, their height does not.
-        let moved = [(Grade::Possible, stalking - 0.5 * likely), (Grade::Likely, stalking + 0.5 * likely)];
-        for (grade, by) in moved {
-            if let Some(logit) = self.grade.get_mut(grade.index()) {
-                *logit += by;
-            }
-        }
-        self.harm += harm;
-        for (logit, by) in self.found.iter_mut().chain(&mut self.relationship).zip(rest) {
-            *logit += by;
-        }
-    }
-
-    /// Joins the reading of the next part of the same text to this one.
-    fn join(mut self, mut next: Self) -> Self {
-        if next.leaning() > self.leaning() {
-            std::mem::swap(&mut self.grade, &mut next.grade);
-            std::mem::swap(&mut self.relationship, &mut next.relationship);
-            std::mem::swap(&mut self.link, &mut next.link);
-        }
-        for (a, b) in self.found.iter_mut().zip(&next.found) {
-            *a = a.max(*b);
-        }
-        for (a, b) in self.denied.iter_mut().zip(&next.denied) {
-            *a = a.max(*b);
-        }
-        self.harm = self.harm.max(next.harm);
-        self.found_evidence.extend(next.found_evidence);
-        self.denied_evidence.extend(next.denied_evidence);
-        self.tags.extend(next.tags);
-        self.roles.extend(next.roles);
-        self.windows += next.windows;
-        self
     }
 }

@@ -8,11 +8,15 @@
 pub(crate) mod fixture;
 pub mod language;
 mod shape;
+mod wordpiece;
+
+use std::sync::{Arc, OnceLock};
 
 use tokenizers::Tokenizer as WordPiece;
 
 use crate::error::{Error, ErrorKind, Result};
 pub use shape::FEATURES;
+use wordpiece::WordPieces;
 
 /// A narrative as tokens, without `[CLS]` and `[SEP]`.
 #[derive(Clone, Debug, PartialEq)]
@@ -38,11 +42,26 @@ impl Tokens {
 }
 
 /// The WordPiece tokeniser of a BERT checkpoint.
+///
+/// A file of the usual form is read by our own code ([`wordpiece`]), which
+/// starts in a few milliseconds; the `tokenizers` crate reads any other, and
+/// texts that ask for more, and is built when it is first needed.
 #[derive(Clone, Debug)]
 pub struct Tokeniser {
-    inner: WordPiece,
+    json: Arc<[u8]>,
+    own: Option<Arc<WordPieces>>,
+    general: Arc<OnceLock<WordPiece>>,
     cls: u32,
     sep: u32,
+}
+
+/// Reads a file with the `tokenizers` crate, without truncation and padding.
+fn general(json: &[u8]) -> Result<WordPiece> {
+    let mut tokeniser = WordPiece::from_bytes(json)
+        .map_err(|error| Error::new(ErrorKind::Model, format!("tokenizer.json does not parse: {error}")))?;
+    let _ = tokeniser.with_truncation(None);
+    tokeniser.with_padding(None);
+    Ok(tokeniser)
 }
 
 impl Tokeniser {
@@ -53,18 +72,31 @@ impl Tokeniser {
     ///
     /// When the file does not parse or has no `[CLS]` and `[SEP]`.
     pub fn from_json(json: &[u8]) -> Result<Self> {
-        let mut inner = WordPiece::from_bytes(json).map_err(|error| {
-            Error::new(ErrorKind::Model, format!("tokenizer.json does not parse: {error}"))
-        })?;
-        let _ = inner.with_truncation(None);
-        inner.with_padding(None);
+        Self::new(json, WordPieces::from_json(json).map(Arc::new))
+    }
+
+    fn new(json: &[u8], own: Option<Arc<WordPieces>>) -> Result<Self> {
+        let mut tokeniser =
+            Self { json: json.into(), own, general: Arc::new(OnceLock::new()), cls: 0, sep: 0 };
         let special = |token: &str| {
-            inner
-                .token_to_id(token)
-                .ok_or_else(|| Error::new(ErrorKind::Model, format!("tokenizer.json has no token `{token}`")))
+            let id = match &tokeniser.own {
+                Some(own) => own.id(token),
+                None => tokeniser.general()?.token_to_id(token),
+            };
+            id.ok_or_else(|| Error::new(ErrorKind::Model, format!("tokenizer.json has no token `{token}`")))
         };
         let (cls, sep) = (special("[CLS]")?, special("[SEP]")?);
-        Ok(Self { inner, cls, sep })
+        (tokeniser.cls, tokeniser.sep) = (cls, sep);
+        Ok(tokeniser)
+    }
+
+    /// The tokeniser of the `tokenizers` crate, built when first asked for.
+    fn general(&self) -> Result<&WordPiece> {
+        if let Some(built) = self.general.get() {
+            return Ok(built);
+        }
+        let built = general(&self.json)?;
+        Ok(self.general.get_or_init(|| built))
     }
 
     /// The file again, without truncation and padding.
@@ -73,7 +105,7 @@ impl Tokeniser {
     ///
     /// When it cannot be written as JSON.
     pub fn to_json(&self) -> Result<String> {
-        self.inner
+        self.general()?
             .to_string(false)
             .map_err(|error| Error::new(ErrorKind::Internal, format!("tokenizer cannot be written: {error}")))
     }
@@ -85,18 +117,29 @@ impl Tokeniser {
 
     /// Id of `[MASK]`, where the vocabulary has one.
     pub fn mask(&self) -> Option<u32> {
-        self.inner.token_to_id("[MASK]")
+        match &self.own {
+            Some(own) => own.id("[MASK]"),
+            None => self.general().ok()?.token_to_id("[MASK]"),
+        }
     }
 
     /// Size of the vocabulary.
     pub fn vocabulary(&self) -> usize {
-        self.inner.get_vocab_size(true)
+        match (&self.own, self.general.get()) {
+            (Some(own), _) => own.len(),
+            (None, Some(general)) => general.get_vocab_size(true),
+            // Built when the file was read.
+            (None, None) => 0,
+        }
     }
 
     /// The highest id of a token: the word table must have a row for it.
     pub fn highest_id(&self) -> u32 {
-        let vocabulary = self.inner.get_vocab(true);
-        vocabulary.into_values().max().unwrap_or(0)
+        match (&self.own, self.general.get()) {
+            (Some(own), _) => own.highest_id(),
+            (None, Some(general)) => general.get_vocab(true).into_values().max().unwrap_or(0),
+            (None, None) => 0,
+        }
     }
 
     /// Tokens of a narrative.
@@ -106,14 +149,22 @@ impl Tokeniser {
     /// When the tokeniser fails, which a WordPiece file that loads does not.
     pub fn encode(&self, text: &str) -> Result<Tokens> {
         let uniform = normalise(text);
-        let encoding = self
-            .inner
-            .encode_char_offsets(uniform.as_str(), false)
-            .map_err(|error| Error::new(ErrorKind::Internal, format!("tokenising failed: {error}")))?;
-        let offsets = encoding.get_offsets().to_vec();
+        let (ids, offsets) = match self.own.as_ref().and_then(|own| own.encode(&uniform)) {
+            Some(pieces) => (pieces.ids, pieces.offsets),
+            None => self.encode_generally(&uniform)?,
+        };
         let chars: Vec<char> = uniform.chars().collect();
         let features = shape::features(&chars, &offsets);
-        Ok(Tokens { ids: encoding.get_ids().to_vec(), offsets, features })
+        Ok(Tokens { ids, offsets, features })
+    }
+
+    #[expect(clippy::type_complexity, reason = "ids and offsets, named in the caller")]
+    fn encode_generally(&self, uniform: &str) -> Result<(Vec<u32>, Vec<(usize, usize)>)> {
+        let encoding = self
+            .general()?
+            .encode_char_offsets(uniform, false)
+            .map_err(|error| Error::new(ErrorKind::Internal, format!("tokenising failed: {error}")))?;
+        Ok((encoding.get_ids().to_vec(), encoding.get_offsets().to_vec()))
     }
 }
 
@@ -162,7 +213,7 @@ mod tests {
             .iter()
             .zip(&tokens.offsets)
             .map(|(id, &(start, end))| {
-                let token = tokeniser.inner.id_to_token(*id).unwrap();
+                let token = tokeniser.general().unwrap().id_to_token(*id).unwrap();
                 (token, slice_chars(text, start, end))
             })
             .collect()
@@ -269,6 +320,32 @@ mod tests {
     }
 
     #[test]
+    fn special_tokens_spelt_out_and_long_words_are_as_the_oracle_has_them() {
+        let tokeniser = tiny_tokeniser();
+        let long = "he".repeat(60);
+        for text in ["he [SEP] sat", "[cls] he", "he[MASK]", long.as_str(), "he\u{e9}\u{302e}\u{301} sat", "##ed"] {
+            let tokens = tokeniser.encode(text).unwrap();
+            let (ids, offsets) = tokeniser.encode_generally(&normalise(text)).unwrap();
+            assert_eq!((tokens.ids, tokens.offsets), (ids, offsets), "{text:?}");
+        }
+        assert!(tokeniser.own.as_ref().unwrap().encode("he [SEP] sat").is_none());
+    }
+
+    #[test]
+    fn a_file_of_another_form_is_read_by_the_general_tokeniser() {
+        let mut json = tiny_json();
+        json["normalizer"]["lowercase"] = false.into();
+        let tokeniser = Tokeniser::from_json(json.to_string().as_bytes()).unwrap();
+        assert!(tokeniser.own.is_none());
+        let usual = tiny_tokeniser();
+        assert!(usual.own.is_some());
+        assert_eq!(tokeniser.vocabulary(), usual.vocabulary());
+        assert_eq!(tokeniser.highest_id(), usual.highest_id());
+        assert_eq!(tokeniser.mask(), usual.mask());
+        assert_ne!(tokeniser.encode("He").unwrap().ids, usual.encode("He").unwrap().ids);
+    }
+
+    #[test]
     fn a_file_that_is_no_tokeniser_is_refused() {
         let error = Tokeniser::from_json(b"{}").unwrap_err().to_string();
         assert!(error.starts_with("tokenizer.json does not parse: "), "{error}");
@@ -297,6 +374,37 @@ mod tests {
             for &(start, end) in &tokens.offsets {
                 prop_assert!(last <= start && start < end && end <= text.chars().count());
                 last = end;
+            }
+        }
+
+        #[test]
+        fn own_tokens_are_those_of_the_oracle(
+            text in proptest::collection::vec(
+                prop_oneof![
+                    3 => proptest::char::range(' ', '~'),
+                    3 => proptest::sample::select(vec!['h', 'e', 's', 'a', 't', ' ', '#', '[', ']']),
+                    1 => any::<char>(),
+                    1 => proptest::char::range('\0', '\u{24f}'),
+                    1 => proptest::char::range('\u{300}', '\u{36f}'),
+                    1 => proptest::char::range('\u{2000}', '\u{2bff}'),
+                    1 => proptest::char::range('\u{ac00}', '\u{ac20}'),
+                    1 => proptest::char::range('\u{1f600}', '\u{1f64f}'),
+                    1 => proptest::char::range('\u{302a}', '\u{3030}'),
+                    1 => proptest::char::range('\u{4e00}', '\u{4e10}'),
+                ],
+                0..60,
+            )
+        ) {
+            let text: String = text.into_iter().collect();
+            let tokeniser = tiny_tokeniser();
+            // As it is, and as `encode` makes it first.
+            for text in [normalise(&text), text] {
+                let own = tokeniser.own.as_ref().unwrap().encode(&text);
+                if let Some(own) = own {
+                    let (ids, offsets) = tokeniser.encode_generally(&text).unwrap();
+                    prop_assert_eq!(own.ids, ids, "{:?}", text);
+                    prop_assert_eq!(own.offsets, offsets, "{:?}", text);
+                }
             }
         }
 

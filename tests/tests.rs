@@ -5,6 +5,7 @@
 //! - [`bad_input`]: what each kind of bad input gets
 //! - [`corpus`]: `corpus check`, and the datasets in the repository
 //! - [`corpus_tools`]: `generate`, and the other `corpus` commands
+//! - [`engine`]: the engine beside the reference, with the shipped model
 //! - [`golden`]: the shipped encoder against Hugging Face's implementation
 //! - [`evaluate`]: the `evaluate` command, a damaged model, bad input
 //! - [`link`]: the `link` command, its files, order, bad input
@@ -22,6 +23,7 @@
 mod bad_input;
 mod corpus;
 mod corpus_tools;
+mod engine;
 mod evaluate;
 mod golden;
 mod imports;

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use super::link::{assess, read_assessed, today, write_lines};
+use super::reading::Reading;
 use super::{ExitStatus, say};
 use crate::assess::AssessOptions;
 use crate::corpus::{Dataset, Example, load_foreign};
@@ -44,9 +45,8 @@ pub(super) struct Arguments {
     /// Assessed reports to read where they are there, and to write
     #[arg(long, value_name = "FILE")]
     assessed: Option<PathBuf>,
-    /// A model folder, or hub:org/name@revision; without it the model inside the program
-    #[arg(long, value_name = "MODEL")]
-    model: Option<String>,
+    #[command(flatten)]
+    reading: Reading,
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<ExitStatus> {
@@ -69,7 +69,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitStatus> {
         return Err(Error::new(ErrorKind::Data, "no report with a known course is left to estimate from")
             .hint("name authors of the dataset with --authors, or none for all of them"));
     }
-    let assessed = assess_examples(&examples, arguments.model.as_deref(), arguments.assessed.as_deref())?;
+    let assessed = assess_examples(&examples, &arguments.reading, arguments.assessed.as_deref())?;
     let by_id: BTreeMap<&str, &Assessed> = assessed.iter().map(|a| (a.report.id.as_str(), a)).collect();
     let cases: BTreeMap<&str, &str> =
         examples.iter().filter_map(|e| Some((e.report.id.as_str(), e.case.as_deref()?))).collect();
@@ -115,7 +115,7 @@ fn show(paths: &[PathBuf]) -> String {
 /// it, else by the model; the file is then written anew.
 pub(super) fn assess_examples(
     examples: &[&Example],
-    model: Option<&str>,
+    reading: &Reading,
     path: Option<&Path>,
 ) -> Result<Vec<Assessed>> {
     let mut known: BTreeMap<String, Assessed> = BTreeMap::new();
@@ -128,7 +128,7 @@ pub(super) fn assess_examples(
     let missing: Vec<_> = examples.iter().filter(|e| !is_known(e)).map(|e| e.report.clone()).collect();
     if !missing.is_empty() {
         say(&format!("assessing {} reports", missing.len()));
-        let assessor = super::open_model(model, AssessOptions::default())?;
+        let assessor = reading.open(AssessOptions::default())?;
         for one in assess(&assessor, missing)? {
             known.insert(one.report.id.clone(), one);
         }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use super::reading::Reading;
 use super::{ExitStatus, say, stdout_error};
 use crate::assess::AssessOptions;
 use crate::corpus::{Dataset, load_foreign};
@@ -28,9 +29,8 @@ pub(super) struct Arguments {
     /// Folder for metrics.json and report.html
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
-    /// A model folder, or hub:org/name@revision; without it the model inside the program
-    #[arg(long, value_name = "MODEL")]
-    model: Option<String>,
+    #[command(flatten)]
+    reading: Reading,
     /// Another model to compare with, report by report
     #[arg(long, value_name = "MODEL")]
     against: Option<String>,
@@ -98,8 +98,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitStatus> {
         return evaluate_link(arguments, &rows);
     }
 
-    let options = AssessOptions::default();
-    let assessor = super::open_model(arguments.model.as_deref(), options)?;
+    let options = AssessOptions { engine: arguments.reading.engine.into(), ..AssessOptions::default() };
+    let assessor = arguments.reading.open(options)?;
     let name = format!("{} {}", assessor.identity().name, assessor.identity().version);
     let model = Model::new(&name, &assessor);
     let other = arguments.against.as_deref().map(|m| super::open_model(Some(m), options)).transpose()?;
@@ -161,7 +161,7 @@ fn evaluate_link(arguments: &Arguments, rows: &Rows<'_>) -> Result<ExitStatus> {
     let weights = super::link::open_weights(arguments.weights.as_deref())?;
     let assessed = super::estimate::assess_examples(
         rows.examples(),
-        arguments.model.as_deref(),
+        &arguments.reading,
         arguments.assessed.as_deref(),
     )?;
     let features: Vec<Features> =

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
+use super::reading::Reading;
 use super::{ExitStatus, say};
 use crate::assess::{AssessOptions, Assessor};
 use crate::conduct;
@@ -28,9 +29,8 @@ pub(super) struct Arguments {
     /// Folder for courses.jsonl, links.jsonl and assessed.jsonl
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
-    /// A model folder, or hub:org/name@revision; without it the model inside the program
-    #[arg(long, value_name = "MODEL")]
-    model: Option<String>,
+    #[command(flatten)]
+    reading: Reading,
     /// Weights of comparisons, as `throughline estimate` writes them
     #[arg(long, value_name = "FILE")]
     weights: Option<PathBuf>,
@@ -81,7 +81,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitStatus> {
         }
     }
     if !reports.is_empty() {
-        let assessor = super::open_model(arguments.model.as_deref(), AssessOptions::default())?;
+        let assessor = arguments.reading.open(AssessOptions::default())?;
         assessed.extend(assess(&assessor, reports)?);
     }
     refused += drop_repeated_ids(&mut assessed);

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 
+use super::reading::Reading;
 use super::{ExitStatus, say, stdout_error};
 use crate::assess::{AssessOptions, Assessment, Assessor, State};
 use crate::error::{Error, ErrorKind, Result};
@@ -62,9 +63,8 @@ pub(super) struct Arguments {
     /// A TOML file of such columns
     #[arg(long, value_name = "FILE", conflicts_with = "map")]
     map_file: Option<PathBuf>,
-    /// A model folder, or hub:org/name@revision; without it the model inside the program
-    #[arg(long, value_name = "MODEL")]
-    model: Option<String>,
+    #[command(flatten)]
+    reading: Reading,
     /// Answer `cannot_tell` where the model is least sure; never in place of `review`
     #[arg(long)]
     abstain: bool,
@@ -90,8 +90,8 @@ pub(super) fn run(arguments: Arguments) -> Result<ExitStatus> {
         }
         None => ColumnMap::parse(&arguments.map)?,
     };
-    let options = AssessOptions { abstain: arguments.abstain };
-    let assessor = super::open_model(arguments.model.as_deref(), options)?;
+    let options = AssessOptions { abstain: arguments.abstain, ..AssessOptions::default() };
+    let assessor = arguments.reading.open(options)?;
     let mut printer = Printer::new(arguments.format);
     let mut tally = Tally::default();
 

@@ -10,13 +10,17 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::{ModelConfig, Network, OwnConfig};
+use super::stored::StoredWeights;
+use super::{FastNetwork, ModelConfig, Network, OwnConfig};
+use crate::engine;
 use crate::error::{Error, ErrorKind, Result};
+use crate::nn::encoder::EncoderConfig;
 use crate::nn::params::Array;
 use crate::text::Tokeniser;
 
@@ -68,7 +72,7 @@ pub const MANIFEST_SCHEMA: &str = "throughline.manifest/1";
 pub struct Files {
     /// Where they come from, for messages.
     origin: String,
-    files: BTreeMap<String, Cow<'static, [u8]>>,
+    files: BTreeMap<String, Arc<Cow<'static, [u8]>>>,
 }
 
 /// SHA-256 as lower-case hexadecimal digits.
@@ -99,7 +103,7 @@ impl Files {
             let file = path.join(name);
             match std::fs::read(&file) {
                 Ok(data) => {
-                    files.insert((*name).to_owned(), Cow::Owned(data));
+                    files.insert((*name).to_owned(), Arc::new(Cow::Owned(data)));
                 }
                 Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
                 Err(error) => {
@@ -117,7 +121,7 @@ impl Files {
         origin: impl Into<String>,
         files: impl IntoIterator<Item = (String, Vec<u8>)>,
     ) -> Self {
-        let files = files.into_iter().map(|(name, data)| (name, Cow::Owned(data))).collect();
+        let files = files.into_iter().map(|(name, data)| (name, Arc::new(Cow::Owned(data)))).collect();
         Self { origin: origin.into(), files }
     }
 
@@ -128,9 +132,9 @@ impl Files {
             ($name:literal) => {
                 (
                     $name.to_owned(),
-                    Cow::Borrowed(
+                    Arc::new(Cow::Borrowed(
                         &include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/models/default/", $name))[..],
-                    ),
+                    )),
                 )
             };
         }
@@ -257,12 +261,9 @@ impl Files {
         Network::new(tokeniser, encoder, super::heads_config(), self.weights()?, seed)
     }
 
-    /// The network, ready to read texts.
-    ///
-    /// # Errors
-    ///
-    /// When a file is absent or does not fit the others.
-    pub fn network(&self) -> Result<(Network, OwnConfig)> {
+    /// The configuration of a trained model, which must be one that this
+    /// program's codebook fits.
+    fn trained_config(&self) -> Result<(EncoderConfig, OwnConfig)> {
         let config = self.config()?;
         let Some(own) = config.throughline else {
             return Err(model_error(format!("{} is a base model without heads", self.origin))
@@ -280,6 +281,34 @@ impl Files {
                 self.origin, own.codebook
             )));
         }
+        Ok((config.encoder, own))
+    }
+
+    /// The network as the engine reads with it, in the precision asked for.
+    ///
+    /// # Errors
+    ///
+    /// When a file is absent or does not fit the others.
+    pub fn fast_network(&self, precision: engine::Precision) -> Result<(FastNetwork, OwnConfig)> {
+        let (encoder, own) = self.trained_config()?;
+        encoder.check().map_err(|error| model_error(error.to_string()))?;
+        let bytes = self.files.get(WEIGHTS).cloned();
+        let bytes = bytes.ok_or_else(|| model_error(format!("{} has no {WEIGHTS}", self.origin)))?;
+        let weights = StoredWeights::open(bytes, &format!("{}: {WEIGHTS}", self.origin))?;
+        let (tokeniser, rest) = rayon::join(
+            || Tokeniser::from_json(self.get(TOKENISER)?),
+            || FastNetwork::read(&weights, &encoder, &own.heads, precision),
+        );
+        Ok((rest?.with_tokeniser(tokeniser?)?, own))
+    }
+
+    /// The network, ready to read texts: the reference, which can train.
+    ///
+    /// # Errors
+    ///
+    /// When a file is absent or does not fit the others.
+    pub fn network(&self) -> Result<(Network, OwnConfig)> {
+        let (encoder, own) = self.trained_config()?;
         let tokeniser = Tokeniser::from_json(self.get(TOKENISER)?)?;
         let weights = self.weights()?;
         for name in ["embeddings.LayerNorm.weight", "heads.grade.weight"] {
@@ -287,7 +316,7 @@ impl Files {
                 return Err(model_error(format!("{}: weight {name} is missing", self.origin)));
             }
         }
-        let network = Network::new(tokeniser, config.encoder, own.heads.clone(), weights, 0)?;
+        let network = Network::new(tokeniser, encoder, own.heads.clone(), weights, 0)?;
         Ok((network, own))
     }
 }

@@ -21,7 +21,7 @@ use crate::rng::Rng;
 
 /// Sharpness of the smooth maximum that lifts token evidence to the text: at
 /// 2, two hundred tokens of logit −6 together weigh −3.4.
-const EVIDENCE_TAU: f32 = 2.0;
+pub(crate) const EVIDENCE_TAU: f32 = 2.0;
 
 /// Sizes of the heads. The counts come from the codebook and are stored with
 /// the model, so that a model trained on another codebook is noticed.

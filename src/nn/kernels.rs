@@ -328,6 +328,13 @@ fn normal_distribution(x: f32) -> (f32, f32) {
     (cdf, gauss * 0.398_942_3)
 }
 
+/// `Φ(x)`, the share of a standard normal distribution below `x`, with an
+/// error below 3 · 10⁻⁷; a loop over it vectorises.
+#[inline(always)]
+pub fn normal_cdf(x: f32) -> f32 {
+    normal_distribution(x).0
+}
+
 /// Exact GELU, `x Φ(x)` (Hendrycks and Gimpel 2016), not its tanh form.
 pub fn gelu(x: &[f32]) -> Vec<f32> {
     let mut out = vec![0.0; x.len()];

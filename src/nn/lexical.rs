@@ -24,6 +24,9 @@ const IDF: &str = "heads.lexical.idf";
 /// Intercept of each answer.
 const BIAS: &str = "heads.lexical.bias";
 
+/// The names of its weights.
+pub const NAMES: [&str; 3] = [WEIGHT, IDF, BIAS];
+
 /// The weights of the lexical path.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Lexical {
