@@ -15,10 +15,10 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::codebook::{EntityKind, Flag, Grade, Indicator, Relationship, Role, codebook};
+use crate::engine::Precision;
 use crate::entities;
 use crate::error::Result;
 use crate::model::folder::{Files, Manifest};
-use crate::engine::Precision;
 use crate::model::{EngineKind, FastNetwork, Network, Reading};
 use crate::report::Report;
 use crate::text::{self, Tokens, language};

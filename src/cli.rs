@@ -9,7 +9,9 @@ mod generate;
 mod link;
 mod model;
 mod reading;
+mod returns;
 mod score;
+mod screen;
 mod train;
 
 use std::io::IsTerminal;
@@ -61,6 +63,10 @@ struct Cli {
 enum Command {
     /// Assess one narrative, or each report of a file
     Score(score::Arguments),
+    /// Screen an export: which reports to open first, and why
+    Screen(screen::Arguments),
+    /// The monthly return of a screened export
+    Returns(returns::Arguments),
     /// Link reports into suspected courses of conduct
     Link(link::Arguments),
     /// The sheet of one suspected course of conduct
@@ -94,6 +100,8 @@ pub fn main() -> ExitStatus {
     };
     let result = match cli.command {
         Command::Score(arguments) => score::run(arguments),
+        Command::Screen(arguments) => screen::run(&arguments),
+        Command::Returns(arguments) => returns::run(&arguments),
         Command::Link(arguments) => link::run(&arguments),
         Command::Case(arguments) => case::run(&arguments),
         Command::Estimate(arguments) => estimate::run(&arguments),

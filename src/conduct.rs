@@ -246,11 +246,13 @@ fn round6(p: f64) -> f64 {
 /// none, nor is one text that came twice.
 pub fn courses(groups: &[Group], assessed: &[Assessed]) -> Vec<Course> {
     let by_id: BTreeMap<&str, &Assessed> = assessed.iter().map(|a| (a.report.id.as_str(), a)).collect();
-    let mut courses: Vec<Course> = groups
-        .iter()
-        .map(|group| course(group, &by_id))
-        .filter(|course| course.p >= LEAST_P && course.occasions > 1)
-        .collect();
+    named(groups.iter().map(|group| course(group, &by_id)))
+}
+
+/// Keeps those that are told, and names them.
+pub fn named(courses: impl Iterator<Item = Course>) -> Vec<Course> {
+    let mut courses: Vec<Course> =
+        courses.filter(|course| course.p >= LEAST_P && course.occasions > 1).collect();
     courses.sort_by(|a, b| {
         (a.first.is_none(), &a.first, &a.reports).cmp(&(b.first.is_none(), &b.first, &b.reports))
     });

@@ -20,6 +20,7 @@ use crate::report::Report;
 pub mod augment;
 pub mod cards;
 pub mod check;
+pub mod export;
 pub mod gazetteer;
 pub mod manifest;
 pub mod markup;

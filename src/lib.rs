@@ -21,5 +21,6 @@ pub mod nn;
 pub mod render;
 pub mod report;
 pub mod rng;
+pub mod screen;
 pub mod text;
 pub mod train;

@@ -2,6 +2,10 @@
 //! is given and works nothing out.
 
 pub mod course;
+pub mod ranked;
+pub mod returns;
+pub mod screen;
+mod screen_page;
 pub mod terminal;
 
 use serde::Serialize;

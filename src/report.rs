@@ -10,6 +10,7 @@
 //! This room knows nothing of models, labels or links.
 
 use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
@@ -202,13 +203,15 @@ enum Cell {
 #[derive(Clone, Debug)]
 struct Raw {
     cells: [Option<Cell>; Field::ALL.len()],
+    /// Parts of a narrative that stands in several columns, by their place.
+    parts: Vec<(usize, String)>,
     /// A field that stood there twice.
     twice: Option<Field>,
 }
 
 impl Raw {
     fn new() -> Raw {
-        Raw { cells: [const { None }; Field::ALL.len()], twice: None }
+        Raw { cells: [const { None }; Field::ALL.len()], parts: Vec::new(), twice: None }
     }
 
     fn set(&mut self, field: Field, cell: Option<Cell>, again: bool) {
@@ -216,6 +219,48 @@ impl Raw {
             self.twice = Some(field);
         }
         self.cells[field.index()] = cell;
+    }
+
+    /// Sets one of the columns that a field is joined from. What is no text
+    /// spoils the whole field.
+    fn set_part(&mut self, field: Field, part: usize, cell: Option<Cell>, again: bool) {
+        if field != Field::Text {
+            return self.set(field, cell, again);
+        }
+        match cell {
+            Some(Cell::Text(words)) => {
+                self.parts.push((part, words));
+                let joined = match self.cells[field.index()].take() {
+                    // Keeps the place of the field; the words are joined at the end.
+                    None => Some(Cell::Text(String::new())),
+                    before => before,
+                };
+                self.set(field, joined, again);
+            }
+            Some(wrong) => self.set(field, Some(wrong), again),
+            None if again => self.twice = self.twice.or(Some(field)),
+            None => {}
+        }
+    }
+
+    /// Joins the narrative's parts, each on a line of its own; blank ones are
+    /// left out where another one is not.
+    fn join_parts(&mut self) {
+        if !matches!(self.cells[Field::Text.index()], Some(Cell::Text(_))) || self.parts.is_empty() {
+            return;
+        }
+        self.parts.sort_by_key(|(part, _)| *part);
+        let mut joined = std::mem::take(&mut self.parts[0].1);
+        for (_, words) in self.parts.drain(1..) {
+            if is_blank(&joined) {
+                joined = words;
+            } else if !is_blank(&words) {
+                joined.push('\n');
+                joined.push_str(&words);
+            }
+        }
+        self.parts.clear();
+        self.cells[Field::Text.index()] = Some(Cell::Text(joined));
     }
 
     /// The id, if there is one that can be shown.
@@ -231,6 +276,7 @@ impl Raw {
         if let Some(field) = self.twice {
             return Err(format!("`{field}` stands there twice"));
         }
+        self.join_parts();
         let id = self.required(Field::Id)?.trim().to_owned();
         let text = self.required(Field::Text)?;
         Ok(Report {
@@ -310,7 +356,7 @@ pub(crate) fn faults_of(object: &serde_json::Map<String, serde_json::Value>) -> 
 impl<'de> Deserialize<'de> for Report {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Report, D::Error> {
         let raw = RefCell::new(Raw::new());
-        let field = |name: &str| name.parse().ok();
+        let field = |name: &str| name.parse().ok().map(|field| (field, 0));
         RawObject { raw: &raw, field: &field, unknown: &mut |_| {} }.deserialize(deserializer)?;
         raw.into_inner().build().map_err(D::Error::custom)
     }
@@ -322,8 +368,8 @@ impl<'de> Deserialize<'de> for Report {
 /// all the id, is still there after it.
 struct RawObject<'a> {
     raw: &'a RefCell<Raw>,
-    /// The field that a key names, if it names one.
-    field: &'a dyn Fn(&str) -> Option<Field>,
+    /// The field that a key names, if it names one, and which part of it.
+    field: &'a dyn Fn(&str) -> Option<(Field, usize)>,
     /// Told each key that names no field.
     unknown: &'a mut dyn FnMut(&str),
 }
@@ -344,13 +390,13 @@ impl<'de> Visitor<'de> for RawObject<'_> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
-        let mut seen = [false; Field::ALL.len()];
+        let mut seen = BTreeSet::new();
         while let Some(key) = map.next_key::<String>()? {
             match (self.field)(&key) {
-                Some(field) => {
+                Some((field, part)) => {
                     let Loose(cell) = map.next_value()?;
-                    let again = std::mem::replace(&mut seen[field.index()], true);
-                    self.raw.borrow_mut().set(field, cell, again);
+                    let again = !seen.insert((field, part));
+                    self.raw.borrow_mut().set_part(field, part, cell, again);
                 }
                 None => {
                     map.next_value::<IgnoredAny>()?;

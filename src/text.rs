@@ -323,7 +323,9 @@ mod tests {
     fn special_tokens_spelt_out_and_long_words_are_as_the_oracle_has_them() {
         let tokeniser = tiny_tokeniser();
         let long = "he".repeat(60);
-        for text in ["he [SEP] sat", "[cls] he", "he[MASK]", long.as_str(), "he\u{e9}\u{302e}\u{301} sat", "##ed"] {
+        for text in
+            ["he [SEP] sat", "[cls] he", "he[MASK]", long.as_str(), "he\u{e9}\u{302e}\u{301} sat", "##ed"]
+        {
             let tokens = tokeniser.encode(text).unwrap();
             let (ids, offsets) = tokeniser.encode_generally(&normalise(text)).unwrap();
             assert_eq!((tokens.ids, tokens.offsets), (ids, offsets), "{text:?}");

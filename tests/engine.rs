@@ -52,8 +52,7 @@ fn float32_readings_are_those_of_the_reference() {
     let files = Files::from_folder(Path::new(&project("models/default"))).unwrap();
     let (reference, _) = files.network().unwrap();
     let (fast, _) = files.fast_network(Precision::Float32).unwrap();
-    let tokens: Vec<Tokens> =
-        texts().iter().map(|text| fast.tokeniser().encode(text).unwrap()).collect();
+    let tokens: Vec<Tokens> = texts().iter().map(|text| fast.tokeniser().encode(text).unwrap()).collect();
     assert!(tokens.iter().any(|t| t.len() > 1020), "a text of several sections");
     let want = reference.read(&tokens).unwrap();
     let got = fast.read_texts(&tokens).unwrap();
@@ -74,8 +73,7 @@ fn int8_readings_lean_as_those_in_float32() {
     let files = Files::from_folder(Path::new(&project("models/default"))).unwrap();
     let (float, _) = files.fast_network(Precision::Float32).unwrap();
     let (int8, _) = files.fast_network(Precision::Int8).unwrap();
-    let tokens: Vec<Tokens> =
-        texts().iter().map(|text| float.tokeniser().encode(text).unwrap()).collect();
+    let tokens: Vec<Tokens> = texts().iter().map(|text| float.tokeniser().encode(text).unwrap()).collect();
     let want = float.read_texts(&tokens).unwrap();
     let got = int8.read_texts(&tokens).unwrap();
     for (i, (got, want)) in got.iter().zip(&want).enumerate() {
@@ -86,8 +84,8 @@ fn int8_readings_lean_as_those_in_float32() {
         let cosine: f32 = got.link.iter().zip(&want.link).map(|(a, b)| a * b).sum();
         assert!(cosine > 0.99, "text {i}: cosine {cosine}");
     }
-    let mean: f32 = got.iter().zip(&want).map(|(g, w)| (g.leaning() - w.leaning()).abs()).sum::<f32>()
-        / got.len() as f32;
+    let mean: f32 =
+        got.iter().zip(&want).map(|(g, w)| (g.leaning() - w.leaning()).abs()).sum::<f32>() / got.len() as f32;
     assert!(mean < 0.15, "mean shift of the log odds {mean}");
 }
 
@@ -95,8 +93,7 @@ fn int8_readings_lean_as_those_in_float32() {
 fn readings_do_not_depend_on_their_company() {
     let files = Files::from_folder(Path::new(&project("models/default"))).unwrap();
     let (fast, _) = files.fast_network(Precision::Int8).unwrap();
-    let tokens: Vec<Tokens> =
-        texts().iter().map(|text| fast.tokeniser().encode(text).unwrap()).collect();
+    let tokens: Vec<Tokens> = texts().iter().map(|text| fast.tokeniser().encode(text).unwrap()).collect();
     let all = fast.read_texts(&tokens).unwrap();
     for (tokens, want) in tokens.iter().zip(&all).step_by(7) {
         assert_eq!(&fast.read_texts(std::slice::from_ref(tokens)).unwrap()[0], want);

@@ -24,12 +24,19 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("conduct", &["assess", "codebook", "entities", "features", "link", "report"]),
     ("evaluate", &["assess", "codebook", "corpus", "entities", "link", "model", "report", "text", "nn"]),
     ("train", &["assess", "codebook", "corpus", "entities", "evaluate", "model", "nn", "text"]),
-    ("render", &["assess", "codebook", "conduct", "evaluate", "features", "link", "model", "report", "text"]),
+    ("screen", &["assess", "codebook", "conduct", "entities", "features", "link", "model", "report"]),
+    (
+        "render",
+        &[
+            "assess", "codebook", "conduct", "evaluate", "features", "link", "model", "report", "screen",
+            "text",
+        ],
+    ),
     (
         "cli",
         &[
             "assess", "codebook", "conduct", "corpus", "entities", "evaluate", "features", "link", "model",
-            "render", "report", "text", "train",
+            "render", "report", "screen", "text", "train",
         ],
     ),
 ];
@@ -41,6 +48,8 @@ const CRATES: &[(&str, &[&str])] = &[
     ("gemm", &["nn"]),
     ("clap", &["cli"]),
     ("hf_hub", &["model"]),
+    ("parquet::", &["report"]),
+    ("rusqlite", &["screen"]),
     ("tokenizers", &["text"]),
     ("println!", &[]),
     ("eprintln!", &[]),

@@ -9,6 +9,7 @@
 //! - [`golden`]: the shipped encoder against Hugging Face's implementation
 //! - [`evaluate`]: the `evaluate` command, a damaged model, bad input
 //! - [`link`]: the `link` command, its files, order, bad input
+//! - [`screen`]: the `screen` and `returns` commands, killed and resumed, bad input
 //! - [`shipped`]: the model in `models/default` and what must hold of it
 //! - [`training`]: the `train` command, twice and resumed
 
@@ -29,6 +30,7 @@ mod golden;
 mod imports;
 mod link;
 mod score;
+mod screen;
 mod shipped;
 mod training;
 mod util;

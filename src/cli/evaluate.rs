@@ -159,11 +159,8 @@ fn evaluate_link(arguments: &Arguments, rows: &Rows<'_>) -> Result<ExitStatus> {
     use crate::link::{self, Scorer, record::Pool};
 
     let weights = super::link::open_weights(arguments.weights.as_deref())?;
-    let assessed = super::estimate::assess_examples(
-        rows.examples(),
-        &arguments.reading,
-        arguments.assessed.as_deref(),
-    )?;
+    let assessed =
+        super::estimate::assess_examples(rows.examples(), &arguments.reading, arguments.assessed.as_deref())?;
     let features: Vec<Features> =
         assessed.iter().map(|a| Features::of(a, Some(super::link::today()))).collect();
     let pool = Pool::new(&features);

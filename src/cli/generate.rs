@@ -9,9 +9,11 @@ use super::{ExitStatus, say, stdout_error};
 use crate::corpus::augment::{Kind, copies};
 use crate::corpus::cards::Deck;
 use crate::corpus::cards::axes::Axes;
+use crate::corpus::export;
 use crate::corpus::gazetteer::Gazetteer;
 use crate::corpus::load;
 use crate::error::{Error, ErrorKind, Result};
+use crate::report::read::{ReadOptions, open};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
@@ -19,6 +21,9 @@ pub(super) enum Command {
     Cards(CardArguments),
     /// Make changed copies of labelled reports whose labels still hold
     Augment(AugmentArguments),
+    /// Write reports as a record system would export them, for trying and measuring `screen`
+    #[command(hide = true)]
+    Export(ExportArguments),
 }
 
 /// How cards are written.
@@ -75,9 +80,49 @@ pub(super) struct AugmentArguments {
     gazetteer: PathBuf,
 }
 
+#[derive(Debug, Args)]
+pub(super) struct ExportArguments {
+    /// Files of reports: JSON Lines
+    #[arg(required = true)]
+    files: Vec<PathBuf>,
+    /// Rows to write, going round the reports with other names; without it each report once
+    #[arg(long, value_name = "N")]
+    rows: Option<usize>,
+    /// The same seed gives the same rows
+    #[arg(long)]
+    seed: u64,
+    /// CSV file to write to
+    #[arg(long, value_name = "FILE")]
+    out: PathBuf,
+    /// The names
+    #[arg(long, value_name = "FILE", default_value = "datasets/gazetteer.toml")]
+    gazetteer: PathBuf,
+}
+
+fn exported(arguments: &ExportArguments) -> Result<ExitStatus> {
+    let gazetteer = Gazetteer::load(&arguments.gazetteer)?;
+    let mut reports = Vec::new();
+    for path in &arguments.files {
+        for record in open(path, &ReadOptions::default())? {
+            let report =
+                record.map_err(|why| Error::new(ErrorKind::Data, format!("{}: {why}", path.display())));
+            reports.push(report?);
+        }
+    }
+    let rows = arguments.rows.unwrap_or(reports.len());
+    let path = &arguments.out;
+    let file = std::fs::File::create(path).map_err(|error| Error::io(path, error))?;
+    let mut out = std::io::BufWriter::new(file);
+    export::write(&reports, rows, arguments.seed, &gazetteer, &mut out)?;
+    out.flush().map_err(|error| Error::io(path, error))?;
+    say(&format!("{rows} rows written to {}; datasets/sample/closed.toml maps its columns", path.display()));
+    Ok(ExitStatus::Done)
+}
+
 pub(super) fn run(command: Command) -> Result<ExitStatus> {
     match command {
         Command::Augment(arguments) => augmented(&arguments),
+        Command::Export(arguments) => exported(&arguments),
         Command::Cards(arguments) => cards(&arguments),
     }
 }

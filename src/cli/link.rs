@@ -55,9 +55,19 @@ pub(super) fn today() -> time::Date {
     time::OffsetDateTime::now_utc().date()
 }
 
+/// The time in UTC, for manifests.
+pub(super) fn now() -> String {
+    let now = time::OffsetDateTime::now_utc();
+    crate::report::dates::write(time::PrimitiveDateTime::new(now.date(), now.time())) + "Z"
+}
+
 pub(super) fn run(arguments: &Arguments) -> Result<ExitStatus> {
     let weights = open_weights(arguments.weights.as_deref())?;
-    let read = ReadOptions { columns: ColumnMap::parse(&arguments.map)?, run: Some(Run::default()) };
+    let read = ReadOptions {
+        columns: ColumnMap::parse(&arguments.map)?,
+        run: Some(Run::default()),
+        ..ReadOptions::default()
+    };
     let (mut assessed, mut reports, mut refused) = (Vec::new(), Vec::new(), 0usize);
     for path in &arguments.inputs {
         if is_assessed(path)? {

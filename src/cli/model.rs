@@ -69,7 +69,8 @@ pub(super) fn open_files(name: &str) -> Result<Files> {
     Files::from_folder(Path::new(name))
 }
 
-fn files(name: Option<&str>) -> Result<Files> {
+/// The files of the model that `--model` names, else of the shipped one.
+pub(super) fn files(name: Option<&str>) -> Result<Files> {
     match name {
         Some(name) => open_files(name),
         #[cfg(feature = "embedded-model")]

@@ -102,7 +102,7 @@ pub(super) fn run(arguments: Arguments) -> Result<ExitStatus> {
         let reports = [Report::new("text", text.as_str())];
         assess(&assessor, &reports, &mut printer, &mut tally)?;
     }
-    let read = ReadOptions { columns, run: Some(Run::default()) };
+    let read = ReadOptions { columns, run: Some(Run::default()), ..ReadOptions::default() };
     let several = arguments.files.len() > 1;
     for path in &arguments.files {
         let reader = open_input(path, arguments.input, &read);

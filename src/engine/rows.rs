@@ -73,8 +73,7 @@ pub(super) fn gelu(fused: bool, x: f32) -> f32 {
 /// fitted at Chebyshev's points, `2ⁿ` by writing the exponent bits.
 #[inline(always)]
 pub(super) fn exp(fused: bool, x: f32) -> f32 {
-    const P: [f32; 6] =
-        [1.000_000_1, 1.0, 4.999_886_9e-1, 1.666_641_5e-1, 4.191_758e-2, 8.375_137e-3];
+    const P: [f32; 6] = [1.000_000_1, 1.0, 4.999_886_9e-1, 1.666_641_5e-1, 4.191_758e-2, 8.375_137e-3];
     let clamped = larger(x, -88.0);
     let shifted = fma(fused, clamped, std::f32::consts::LOG2_E, ROUND);
     let n = shifted - ROUND;

@@ -11,7 +11,7 @@ use crate::evaluate::svg::escape;
 const ADVICE: &str = "Advisory: a program linked these reports and may be wrong. They are suspected to be one course of \
     conduct; what the texts do not mention may still have happened. A person decides.";
 
-fn state_words(state: State) -> &'static str {
+pub(super) fn state_words(state: State) -> &'static str {
     match state {
         State::Review => "reads like stalking",
         State::Possible => "possible",
@@ -288,14 +288,22 @@ fn occasion_html(occasion: &Occasion) -> String {
 
 /// The narrative with the words of its evidence marked.
 fn marked(occasion: &Occasion) -> String {
-    let chars: Vec<char> = occasion.text.chars().collect();
+    let quotes =
+        occasion.found.iter().flat_map(|f| f.quotes.iter().map(|q| (q.start, q.end, f.label.as_str())));
+    marked_text(&occasion.text, quotes)
+}
+
+/// A text with words marked: first character, character after the last, why.
+pub(super) fn marked_text<'a>(
+    text: &str,
+    marks: impl IntoIterator<Item = (usize, usize, &'a str)>,
+) -> String {
+    let chars: Vec<char> = text.chars().collect();
     let mut why: Vec<Vec<&str>> = vec![Vec::new(); chars.len()];
-    for found in &occasion.found {
-        for quote in &found.quotes {
-            let end = quote.end.min(chars.len());
-            for labels in why.iter_mut().take(end).skip(quote.start) {
-                labels.push(&found.label);
-            }
+    for (start, end, label) in marks {
+        let end = end.min(chars.len());
+        for labels in why.iter_mut().take(end).skip(start) {
+            labels.push(label);
         }
     }
     let mut out = String::new();
@@ -314,7 +322,7 @@ fn marked(occasion: &Occasion) -> String {
 }
 
 /// Occasions on a line of time, placed by day; letters above, reports below.
-fn timeline(occasions: &[Occasion]) -> String {
+pub(super) fn timeline(occasions: &[Occasion]) -> String {
     let placed: Vec<(&Occasion, i64)> = occasions
         .iter()
         .filter(|o| o.repeats.is_none())

@@ -1,6 +1,7 @@
 //! Files of records, read one record at a time.
 //!
-//! [`open`] decides by the file's name: JSON Lines, CSV, or one plain text.
+//! [`open`] decides by the file's name: JSON Lines, CSV, or one plain text; what
+//! was packed with gzip or Zstandard is unpacked while it is read.
 //! Every reader yields `Result<Report, Rejected>` in the order of the file,
 //! goes on after a bad record, and holds no more than one record in memory
 //! (besides 24 bytes or so for each id, to notice when one comes twice).
@@ -11,6 +12,7 @@ use std::io::{BufRead, BufReader, Cursor, Read};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::{Field, GROUND_TRUTH, Raw, Rejected, Report};
@@ -19,10 +21,17 @@ use crate::error::{Error, ErrorKind, Result};
 
 mod csv;
 mod json;
+mod packed;
+#[cfg(feature = "parquet")]
+mod parquet;
+mod suggest;
 
+#[cfg(feature = "parquet")]
+pub use self::parquet::Parquet;
 pub use csv::Csv;
 pub use json::JsonLines;
 pub(crate) use json::{LineRead, bad_json, read_line};
+pub use suggest::suggest_mapping;
 
 /// The most bytes that one record may take, line breaks and markup included.
 pub const RECORD_BYTES_MAX: usize = 16 << 20;
@@ -42,8 +51,11 @@ impl Format {
     /// The format that a file's name stands for.
     ///
     /// `.jsonl`, `.ndjson` and `.json` are JSON Lines, `.csv` and `.tsv` are
-    /// CSV, all else is plain text.
+    /// CSV, all else is plain text. A `.gz` or `.zst` after it does not matter.
     pub fn of_path(path: &Path) -> Format {
+        if path.extension().is_some_and(|e| ["gz", "zst"].iter().any(|p| e.eq_ignore_ascii_case(p))) {
+            return Format::of_path(&path.with_extension(""));
+        }
         let extension = path.extension().map(|e| e.to_string_lossy().to_lowercase());
         match extension.as_deref() {
             Some("jsonl" | "ndjson" | "json") => Format::JsonLines,
@@ -66,10 +78,20 @@ impl Format {
 /// Which column or key of a file holds which field.
 ///
 /// A column that is named like a field needs no entry. A field with an entry is
-/// read from that column alone.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+/// read from that column alone; the narrative may stand in several columns,
+/// which are joined in the order of their entries, each on a line of its own.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
 pub struct ColumnMap {
-    columns: BTreeMap<Field, String>,
+    columns: BTreeMap<Field, Vec<String>>,
+}
+
+/// One column of a TOML mapping, or several.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum OneOrMore {
+    One(String),
+    More(Vec<String>),
 }
 
 impl ColumnMap {
@@ -92,19 +114,24 @@ impl ColumnMap {
         Ok(map)
     }
 
-    /// Reads a TOML table of `field = "COLUMN"`.
+    /// Reads a TOML table of `field = "COLUMN"`; for the narrative, also of
+    /// `text = ["COLUMN", "COLUMN"]`.
     ///
     /// # Errors
     ///
     /// [`ErrorKind::Arguments`] as for [`ColumnMap::parse`], and for text that
     /// is no such table.
     pub fn from_toml(toml_text: &str) -> Result<ColumnMap> {
-        let table: BTreeMap<String, String> = toml::from_str(toml_text).map_err(|err| {
+        let table: BTreeMap<String, OneOrMore> = toml::from_str(toml_text).map_err(|err| {
             Error::new(ErrorKind::Arguments, format!("column mapping: {}", err.message())).with_source(err)
         })?;
         let mut map = ColumnMap::default();
-        for (field, column) in &table {
-            map.insert(field, column)?;
+        for (field, columns) in &table {
+            match columns {
+                OneOrMore::One(column) => map.insert(field, column)?,
+                OneOrMore::More(columns) if columns.is_empty() => map.insert(field, "")?,
+                OneOrMore::More(columns) => columns.iter().try_for_each(|c| map.insert(field, c))?,
+            }
         }
         Ok(map)
     }
@@ -124,26 +151,36 @@ impl ColumnMap {
         if column.is_empty() {
             return refused(format!("no column is named for `{known}`"));
         }
-        if let Some((other, _)) = self.columns.iter().find(|(_, c)| *c == column) {
+        if let Some((other, _)) = self.columns.iter().find(|(_, c)| c.iter().any(|c| c == column)) {
             return refused(format!("column `{column}` is named for `{other}` and `{known}`"));
         }
-        if let Some(first) = self.columns.insert(known, column.to_owned()) {
+        let columns = self.columns.entry(known).or_default();
+        if let Some(first) = columns.first().filter(|_| known != Field::Text) {
             return refused(format!("`{known}` is mapped to `{first}` and `{column}`"));
         }
+        columns.push(column.to_owned());
         Ok(())
     }
 
-    /// The field that a column or key holds. `exact` is for JSON, where names
-    /// differ by case; a column's name is trimmed and its case does not matter.
-    fn field_of(&self, column: &str, exact: bool) -> Option<Field> {
+    /// The columns of the fields that are mapped.
+    pub fn entries(&self) -> impl Iterator<Item = (Field, &[String])> {
+        self.columns.iter().map(|(&field, columns)| (field, columns.as_slice()))
+    }
+
+    /// The field that a column or key holds, and which part of it. `exact` is
+    /// for JSON, where names differ by case; a column's name is trimmed and its
+    /// case does not matter.
+    fn field_of(&self, column: &str, exact: bool) -> Option<(Field, usize)> {
         let same = |a: &str, b: &str| a == b || (!exact && a.trim().eq_ignore_ascii_case(b.trim()));
-        let mapped = self.columns.iter().find(|(_, c)| same(c, column)).map(|(&field, _)| field);
+        let mapped = self.columns.iter().find_map(|(&field, columns)| {
+            columns.iter().position(|c| same(c, column)).map(|part| (field, part))
+        });
         mapped.or_else(|| {
             let field = match exact {
                 true => column.parse().ok()?,
                 false => column.trim().to_ascii_lowercase().parse().ok()?,
             };
-            (!self.columns.contains_key(&field)).then_some(field)
+            (!self.columns.contains_key(&field)).then_some((field, 0))
         })
     }
 }
@@ -156,6 +193,11 @@ pub struct ReadOptions {
     /// The run that the file belongs to: an id may come only once in a run.
     /// Without one, ids are compared within the file alone.
     pub run: Option<Run>,
+    /// What refusals call the file where they point to it; without one, its
+    /// name. Results that must not hold a path have one.
+    pub label: Option<String>,
+    /// The most characters that a narrative may have; a longer one is refused.
+    pub text_most: Option<usize>,
 }
 
 /// The ids of one run over several files. Clones share what they have seen.
@@ -215,6 +257,7 @@ struct Intake {
     file: u64,
     ignored: BTreeMap<String, u64>,
     read: BTreeSet<Field>,
+    text_most: usize,
     failure: Option<Error>,
 }
 
@@ -229,10 +272,11 @@ impl Intake {
         Intake {
             name: name.to_owned(),
             columns: options.columns.clone(),
-            file: run.add_file(name),
+            file: run.add_file(options.label.as_deref().unwrap_or(name)),
             run,
             ignored: BTreeMap::new(),
             read: BTreeSet::new(),
+            text_most: options.text_most.unwrap_or(usize::MAX),
             failure: None,
         }
     }
@@ -254,9 +298,18 @@ impl Intake {
     /// Checks a record's fields and that its id is new.
     fn accept(&mut self, raw: Raw, line: u64) -> std::result::Result<Report, Rejected> {
         let id = raw.id();
-        let checked = raw.build().and_then(|report| match self.run.note(&report.id, self.file, line) {
-            None => Ok(report),
-            Some(place) => Err(format!("`id` was used before: {place}")),
+        let checked = raw.build().and_then(|report| {
+            let characters = report.text.chars().count();
+            let most = self.text_most;
+            if characters > most {
+                return Err(format!(
+                    "`text` has {characters} characters, {most} at most are read: look whether a quote was never closed"
+                ));
+            }
+            match self.run.note(&report.id, self.file, line) {
+                None => Ok(report),
+                Some(place) => Err(format!("`id` was used before: {place}")),
+            }
         });
         checked.map_err(|reason| Rejected { line, id, reason })
     }
@@ -275,8 +328,33 @@ pub enum Reader {
     JsonLines(Box<JsonLines<Source>>),
     /// Delimited columns.
     Csv(Box<Csv<Source>>),
+    /// Columns of a Parquet file.
+    #[cfg(feature = "parquet")]
+    Parquet(Box<Parquet>),
     /// One plain text, until it has been taken.
     PlainText(Box<std::iter::Once<std::result::Result<Report, Rejected>>>),
+}
+
+/// Whether a file is Parquet, by its name.
+pub fn is_parquet(path: &Path) -> bool {
+    path.extension().is_some_and(|e| e.eq_ignore_ascii_case("parquet"))
+}
+
+/// Opens a Parquet file, where this program was built to.
+///
+/// # Errors
+///
+/// As for [`open`], and when the program was built without the feature.
+pub fn open_parquet(path: &Path, options: &ReadOptions) -> Result<Reader> {
+    #[cfg(feature = "parquet")]
+    return Ok(Reader::Parquet(Box::new(Parquet::open(path, options)?)));
+    #[cfg(not(feature = "parquet"))]
+    {
+        let _ = options;
+        let what = format!("{}: is Parquet, which this program was built without", path.display());
+        Err(Error::new(ErrorKind::Input, what)
+            .hint("export CSV or JSON Lines, or build with `cargo build --release --features parquet`"))
+    }
 }
 
 /// Where a [`Reader`] takes its bytes from.
@@ -299,8 +377,19 @@ pub fn open(path: impl AsRef<Path>, options: &ReadOptions) -> Result<Reader> {
             format!("{}: is a directory, a file is needed", path.display()),
         ));
     }
-    let source = Box::new(BufReader::with_capacity(1 << 16, file));
-    Reader::new(source, Format::of_path(path), &path.display().to_string(), options)
+    let name = path.display().to_string();
+    let source = unpack(BufReader::with_capacity(1 << 16, file), &name)?;
+    Reader::new(source, Format::of_path(path), &name, options)
+}
+
+/// Unpacks a source that begins like gzip or Zstandard; any other is given
+/// back as it is.
+///
+/// # Errors
+///
+/// [`ErrorKind::Io`] when its beginning cannot be read.
+pub fn unpack(source: impl BufRead + Send + 'static, name: &str) -> Result<Source> {
+    packed::unpack(source).map_err(|err| Error::io(name, err))
 }
 
 impl Reader {
@@ -327,6 +416,8 @@ impl Reader {
         match self {
             Reader::JsonLines(reader) => reader.ignored(),
             Reader::Csv(reader) => reader.ignored(),
+            #[cfg(feature = "parquet")]
+            Reader::Parquet(reader) => reader.ignored(),
             Reader::PlainText(_) => &NONE,
         }
     }
@@ -336,6 +427,8 @@ impl Reader {
         match self {
             Reader::JsonLines(reader) => reader.columns_read(),
             Reader::Csv(reader) => reader.columns_read(),
+            #[cfg(feature = "parquet")]
+            Reader::Parquet(reader) => reader.columns_read(),
             Reader::PlainText(_) => Vec::new(),
         }
     }
@@ -345,6 +438,8 @@ impl Reader {
         match self {
             Reader::JsonLines(reader) => reader.failure(),
             Reader::Csv(reader) => reader.failure(),
+            #[cfg(feature = "parquet")]
+            Reader::Parquet(reader) => reader.failure(),
             Reader::PlainText(_) => None,
         }
     }
@@ -357,6 +452,8 @@ impl Iterator for Reader {
         match self {
             Reader::JsonLines(reader) => reader.next(),
             Reader::Csv(reader) => reader.next(),
+            #[cfg(feature = "parquet")]
+            Reader::Parquet(reader) => reader.next(),
             Reader::PlainText(once) => once.next(),
         }
     }
@@ -521,17 +618,17 @@ mod tests {
     #[test]
     fn mappings() {
         let map = ColumnMap::parse(["text=MO_TEXT", " id = Crime No "]).unwrap();
-        assert_eq!(map.field_of("mo_text ", false), Some(Field::Text));
+        assert_eq!(map.field_of("mo_text ", false), Some((Field::Text, 0)));
         assert_eq!(map.field_of("mo_text", true), None);
         assert_eq!(map.field_of("text", false), None, "a mapped field is read from its column alone");
-        assert_eq!(map.field_of("Force", false), Some(Field::Force));
+        assert_eq!(map.field_of("Force", false), Some((Field::Force, 0)));
         assert_eq!(map.field_of("Force", true), None);
         assert_eq!(map, ColumnMap::from_toml("text = \"MO_TEXT\"\nid = \"Crime No\"").unwrap());
         let cases = [
             (vec!["text"], "no `=` in column mapping: `text`"),
             (vec!["txt=A"], "unknown field: `txt`, did you mean `text`?"),
             (vec!["text="], "no column is named for `text`"),
-            (vec!["text=A", "text=B"], "`text` is mapped to `A` and `B`"),
+            (vec!["force=A", "force=B"], "`force` is mapped to `A` and `B`"),
             (vec!["text=A", "id=A"], "column `A` is named for `text` and `id`"),
             (vec!["labels=A"], "unknown field: `labels`"),
         ];
@@ -541,6 +638,31 @@ mod tests {
             assert_eq!(err.kind(), ErrorKind::Arguments);
         }
         assert!(ColumnMap::from_toml("text = 7").is_err());
+        assert!(ColumnMap::from_toml("text = []").is_err());
+        assert!(ColumnMap::from_toml("force = [\"A\", \"B\"]").is_err());
+    }
+
+    #[test]
+    fn a_narrative_may_stand_in_several_columns() {
+        let map = ColumnMap::from_toml("text = [\"MO\", \"Summary\"]").unwrap();
+        assert_eq!(map, ColumnMap::parse(["text=MO", "text=Summary"]).unwrap());
+        let options = ReadOptions { columns: map, ..ReadOptions::default() };
+        let read = |format, bytes: &[u8]| -> Vec<String> {
+            let source = Box::new(Cursor::new(bytes.to_vec()));
+            let reader = Reader::new(source, format, "a", &options).unwrap();
+            reader.map(|r| r.map_or_else(|why| why.to_string(), |report| report.text)).collect()
+        };
+        let rows = b"Summary,id,MO\nShouting.,R1,He was back.\n,R2,Again.\nOnly this.,R3, \n,R4,\n";
+        let expected = ["He was back.\nShouting.", "Again.", "Only this.", "line 5 (R4): `text` is blank"];
+        assert_eq!(read(Format::Csv, rows), expected);
+        let lines = b"{\"Summary\":\"Shouting.\",\"id\":1,\"MO\":\"He was back.\"}\n\
+            {\"id\":2,\"MO\":\"Again.\"}\n{\"id\":3,\"Summary\":\"Only this.\",\"MO\":null}\n\
+            {\"id\":\"R4\"}\n{\"id\":5,\"MO\":[7],\"Summary\":\"x\"}\n{\"id\":6,\"MO\":\"x\",\"MO\":\"y\"}\n";
+        let got = read(Format::JsonLines, lines);
+        assert_eq!(got[..3], expected[..3]);
+        assert_eq!(got[3], "line 4 (R4): `text` is missing");
+        assert!(got[4].contains("`text`: text is needed, found a list"), "{}", got[4]);
+        assert!(got[5].contains("`text` stands there twice"), "{}", got[5]);
     }
 
     proptest! {

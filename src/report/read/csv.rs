@@ -18,12 +18,15 @@ use crate::report::{Cell, Field, Raw, Rejected, Report};
 const DELIMITERS: [u8; 4] = [b',', b';', b'\t', b'|'];
 /// The header row must end within so many bytes.
 const HEADER_BYTES_MAX: u64 = 1 << 16;
+/// A look at a file takes so many bytes at most.
+const PREVIEW_BYTES: u64 = 1 << 20;
 
 /// A stream of rows under a header. Rows with nothing in them are passed over.
 pub struct Csv<R> {
     rows: Rows<Chain<Cursor<Vec<u8>>, Started<R>>>,
-    /// The columns in order: their names and the fields they hold.
-    header: Vec<(String, Option<Field>)>,
+    /// The columns in order: their names, the fields they hold, and which part
+    /// of the field.
+    header: Vec<(String, Option<(Field, usize)>)>,
     intake: Intake,
 }
 
@@ -63,7 +66,7 @@ impl<R: BufRead> Csv<R> {
         let header = header_of(&mut rows, name)?;
         let columns = assign(&header, &options.columns, name)?;
         let mut intake = Intake::new(name, options);
-        intake.read.extend(columns.iter().flatten());
+        intake.read.extend(columns.iter().flatten().map(|(field, _)| field));
         let header: Vec<_> = header.into_iter().zip(columns).collect();
         for (column, field) in &header {
             if field.is_none()
@@ -83,8 +86,8 @@ impl<R: BufRead> Csv<R> {
 
     /// The columns that are read, in the order of the file.
     pub fn columns_read(&self) -> Vec<ColumnRead> {
-        let read = |(column, field): &(String, Option<Field>)| {
-            Some(ColumnRead { field: (*field)?, column: column.clone() })
+        let read = |(column, field): &(String, Option<(Field, usize)>)| {
+            Some(ColumnRead { field: (*field)?.0, column: column.clone() })
         };
         self.header.iter().filter_map(read).collect()
     }
@@ -101,7 +104,7 @@ impl<R: BufRead> Csv<R> {
         let surplus_is_blank = cells.iter().skip(needed).all(|cell| cell.trim().is_empty());
         for ((column, field), cell) in self.header.iter().zip(cells) {
             match field {
-                Some(field) => raw.set(*field, Some(Cell::Text(cell)), false),
+                Some((field, part)) => raw.set_part(*field, *part, Some(Cell::Text(cell)), false),
                 None if cell.trim().is_empty() => {}
                 None => {
                     if let Some(count) = self.intake.ignored.get_mut(column) {
@@ -148,23 +151,60 @@ impl<R: BufRead> Iterator for Csv<R> {
     }
 }
 
-/// The field of each column, checked.
-fn assign(header: &[String], map: &ColumnMap, name: &str) -> Result<Vec<Option<Field>>> {
+/// The header and the first rows, for a look at a file whose columns are not
+/// known yet. The delimiter is the one that cuts most rows as it cuts the header.
+pub(super) fn preview(
+    source: impl BufRead,
+    name: &str,
+    rows: usize,
+) -> Result<(Vec<String>, Vec<Vec<String>>)> {
+    let mut head = Vec::new();
+    start(source, name)?.take(PREVIEW_BYTES).read_to_end(&mut head).map_err(|err| Error::io(name, err))?;
+    let whole = (head.len() as u64) < PREVIEW_BYTES;
+    let mut best: Option<(usize, Vec<String>, Vec<Vec<String>>)> = None;
+    for delimiter in DELIMITERS {
+        let mut source = Rows::new(Cursor::new(&head[..]), delimiter);
+        let Ok(header) = header_of(&mut source, name) else { continue };
+        let mut seen = Vec::new();
+        while let Ok(Some((Row::Cells(cells), _))) = source.next_row() {
+            if seen.len() == rows {
+                break;
+            }
+            seen.push(decode_row(cells));
+        }
+        if !whole && seen.len() < rows {
+            // The last row was cut by the end of what was looked at.
+            seen.pop();
+        }
+        let fit = seen.iter().filter(|row| row.len() == header.len()).count();
+        let score = header.len().saturating_sub(1) * (fit + 1);
+        if best.as_ref().is_none_or(|(most, _, _)| score > *most) {
+            best = Some((score, header, seen));
+        }
+    }
+    best.map(|(_, header, rows)| (header, rows)).ok_or_else(|| empty(name))
+}
+
+/// The field of each column and which part of it, checked.
+pub(super) fn assign(header: &[String], map: &ColumnMap, name: &str) -> Result<Vec<Option<(Field, usize)>>> {
     let refused = |why: String| Error::new(ErrorKind::Input, format!("{name}: {why}"));
-    let fields: Vec<Option<Field>> = header.iter().map(|column| map.field_of(column, false)).collect();
-    let place = |field: Field| fields.iter().position(|f| *f == Some(field));
-    for (at, field) in fields.iter().enumerate() {
-        if let Some(field) = field
-            && let Some(first) = place(*field).filter(|&first| first != at)
+    let fields: Vec<Option<(Field, usize)>> =
+        header.iter().map(|column| map.field_of(column, false)).collect();
+    let place = |field: (Field, usize)| fields.iter().position(|f| *f == Some(field));
+    for (at, part) in fields.iter().enumerate() {
+        if let Some(part) = part
+            && let Some(first) = place(*part).filter(|&first| first != at)
         {
+            let field = part.0;
             let why = format!("columns `{}` and `{}` both hold `{field}`", header[first], header[at]);
             return Err(refused(why).hint(format!("name the one to read: --map {field}=COLUMN")));
         }
     }
-    let needed = [Field::Id, Field::Text].into_iter().chain(map.columns.keys().copied());
-    for field in needed {
-        if place(field).is_none() {
-            let column = map.columns.get(&field).map_or(field.name(), |column| column);
+    let mapped = map.columns.iter().flat_map(|(&field, columns)| (0..columns.len()).map(move |p| (field, p)));
+    let needed = [(Field::Id, 0), (Field::Text, 0)].into_iter().chain(mapped);
+    for (field, part) in needed {
+        if place((field, part)).is_none() {
+            let column = map.columns.get(&field).and_then(|c| c.get(part)).map_or(field.name(), |c| c);
             let mut there: Vec<String> = header.iter().take(40).map(|c| format!("`{}`", short(c))).collect();
             if header.len() > there.len() {
                 there.push("…".to_owned());
@@ -373,7 +413,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn shown(bytes: &[u8], map: &[&str]) -> Result<Vec<String>> {
-        let options = ReadOptions { columns: ColumnMap::parse(map)?, run: None };
+        let options = ReadOptions { columns: ColumnMap::parse(map)?, ..ReadOptions::default() };
         let reader = Csv::new(drip(bytes), "a.csv", &options)?;
         Ok(reader
             .map(|r| match r {
@@ -478,8 +518,10 @@ mod tests {
 
     #[test]
     fn columns_are_mapped_and_the_rest_is_said() {
-        let options =
-            ReadOptions { columns: ColumnMap::parse(["text=MO_TEXT", "id=Crime No"]).unwrap(), run: None };
+        let options = ReadOptions {
+            columns: ColumnMap::parse(["text=MO_TEXT", "id=Crime No"]).unwrap(),
+            ..ReadOptions::default()
+        };
         let bytes =
             b"Crime No,MO_TEXT,text,labels,Weather,Beat\n1,He was back.,not this,7,dry,\n2,Again.,,7,wet,\n";
         let mut reader = Csv::new(&bytes[..], "a.csv", &options).unwrap();

@@ -61,10 +61,11 @@ impl<R: BufRead> JsonLines<R> {
 
     /// The keys read so far.
     pub fn columns_read(&self) -> Vec<ColumnRead> {
-        let column = |field: Field| {
-            self.intake.columns.columns.get(&field).cloned().unwrap_or(field.name().to_owned())
-        };
-        self.intake.read.iter().map(|&field| ColumnRead { field, column: column(field) }).collect()
+        let mapped = &self.intake.columns.columns;
+        let columns = |field: Field| mapped.get(&field).cloned().unwrap_or(vec![field.name().to_owned()]);
+        let read =
+            |&field: &Field| columns(field).into_iter().map(move |column| ColumnRead { field, column });
+        self.intake.read.iter().flat_map(read).collect()
     }
 
     /// The error of the operating system that ended the reading, if one did.
@@ -247,8 +248,10 @@ mod tests {
 
     #[test]
     fn keys_can_be_mapped() {
-        let options =
-            ReadOptions { columns: super::super::ColumnMap::parse(["text=MO_TEXT"]).unwrap(), run: None };
+        let options = ReadOptions {
+            columns: super::super::ColumnMap::parse(["text=MO_TEXT"]).unwrap(),
+            ..ReadOptions::default()
+        };
         let line = br#"{"id":"R1","MO_TEXT":"He was back.","text":"not this"}"#;
         let mut reader = JsonLines::new(&line[..], "a", &options).unwrap();
         assert_eq!(reader.next().unwrap().unwrap().text, "He was back.");
