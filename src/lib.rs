@@ -20,5 +20,6 @@ pub mod nn;
 pub mod render;
 pub mod report;
 pub mod rng;
+pub mod store;
 pub mod text;
 pub mod train;

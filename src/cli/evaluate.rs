@@ -165,7 +165,7 @@ fn evaluate_link(arguments: &Arguments, rows: &Rows<'_>) -> Result<ExitStatus> {
         arguments.assessed.as_deref(),
     )?;
     let features: Vec<Features> =
-        assessed.iter().map(|a| Features::of(a, Some(super::link::today()))).collect();
+        assessed.iter().map(|a| Features::of(a, Some(super::link::inputs::today()))).collect();
     let pool = Pool::new(&features);
     let n = pool.records.len();
     let case_of: std::collections::BTreeMap<&str, Option<&str>> =
@@ -173,13 +173,13 @@ fn evaluate_link(arguments: &Arguments, rows: &Rows<'_>) -> Result<ExitStatus> {
     let cases: Vec<Option<String>> = pool
         .records
         .iter()
-        .map(|r| case_of.get(r.id.as_str()).copied().flatten().map(str::to_owned))
+        .map(|r| case_of.get(r.id.as_ref()).copied().flatten().map(str::to_owned))
         .collect();
     let truth = linking::truth(&cases);
 
     let linked = link::link(&features, &weights);
     let place: std::collections::BTreeMap<&str, usize> =
-        pool.records.iter().enumerate().map(|(i, r)| (r.id.as_str(), i)).collect();
+        pool.records.iter().enumerate().map(|(i, r)| (r.id.as_ref(), i)).collect();
     let groups: Vec<Vec<usize>> = linked
         .groups
         .iter()
@@ -191,17 +191,16 @@ fn evaluate_link(arguments: &Arguments, rows: &Rows<'_>) -> Result<ExitStatus> {
         groups: linking::numbers(n, &groups),
         scores: linking::pairs(n).map(|(a, b)| scorer.bits(a, b)).collect(),
     };
-    let candidates: std::collections::BTreeSet<(u32, u32)> =
-        link::block::candidates(&pool).into_iter().collect();
+    let candidates = link::block::candidates(&pool);
     let wanted: Vec<(usize, usize)> =
         linking::pairs(n).filter(|&(a, b)| truth[a].is_some() && truth[a] == truth[b]).collect();
-    let kept = wanted.iter().filter(|&&(a, b)| candidates.contains(&(a as u32, b as u32))).count();
+    let kept = wanted.iter().filter(|&&(a, b)| candidates.holds(a, b)).count();
 
     let in_series = truth.iter().flatten().count();
     let mut text = format!(
         "{n} reports, {in_series} of them in courses, {} pairs of one course; blocking keeps {kept} of these among {} candidates\n",
         wanted.len(),
-        candidates.len(),
+        candidates.pairs(),
     );
     let alone = Answer { name: "all alone".into(), groups: (0..n).collect(), scores: Vec::new() };
     let rivals = [linking::exact_identifiers(&pool), linking::vectors_alone(&pool, &truth), alone];

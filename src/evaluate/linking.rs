@@ -232,12 +232,8 @@ pub fn figures(answer: &Answer, truth: &[Option<usize>], resamples: usize, seed:
 pub fn exact_identifiers(pool: &Pool) -> Answer {
     let n = pool.records.len();
     let shared = |a: usize, b: usize| {
-        let (x, y) = (&pool.records[a], &pool.records[b]);
-        x.exact
-            .iter()
-            .zip(&y.exact)
-            .flat_map(|(u, v)| u.iter().filter(|u| v.iter().any(|v| v.value == u.value)))
-            .count()
+        let (x, y) = (&pool.records[a].whole, &pool.records[b].whole);
+        x.iter().filter(|u| y.iter().any(|v| (v.kind, v.symbol) == (u.kind, u.symbol))).count()
     };
     let scores: Vec<f64> = pairs(n).map(|(a, b)| shared(a, b) as f64).collect();
     let mut numbers: Vec<usize> = (0..n).collect();
@@ -267,7 +263,7 @@ pub fn vectors_alone(pool: &Pool, truth: &[Option<usize>]) -> Answer {
             pairs(n).map(|(a, b)| (a as u32, b as u32, bits(a, b))).filter(|e| e.2 > 0.0).collect();
         let rule = MergeRule { strongest_share: 0.0, threshold_bits: 0.0 };
         let groups: Vec<Vec<usize>> =
-            cluster::groups(n, &edges, rule, &bits).into_iter().map(|g| g.members).collect();
+            cluster::groups(n, &edges, rule, &bits, &|_, _| None).into_iter().map(|g| g.members).collect();
         let numbers = numbers(n, &groups);
         if let Some((p, r)) = b_cubed(truth, &numbers, &series, &ones)
             && f1(p, r) > best.0
