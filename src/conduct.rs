@@ -302,6 +302,25 @@ pub fn courses_of_pool(groups: &[Group], pool: &Pool, assessed: &[Assessed]) -> 
     )
 }
 
+/// Courses of a store under their numbers there.
+pub fn numbered_courses(groups: &BTreeMap<i64, Group>, pool: &Pool, assessed: &[Assessed]) -> Vec<Course> {
+    let by_id: BTreeMap<&str, &Assessed> = assessed.iter().map(|a| (a.report.id.as_str(), a)).collect();
+    let has_texts = |group: &Group| group.reports.iter().all(|id| by_id.contains_key(id.as_str()));
+    groups
+        .iter()
+        .map(|(number, group)| {
+            let found = if has_texts(group) { course(group, &by_id) } else { course_of_features(group, pool) };
+            Course { course: format!("K{number:04}"), ..found }
+        })
+        .filter(is_told)
+        .collect()
+}
+
+/// Whether a course is told: likely enough, and more than one occasion.
+fn is_told(course: &Course) -> bool {
+    course.p >= LEAST_P && course.occasions > 1
+}
+
 /// The groups that are suspected courses, named `K0001` on in the order of
 /// their first dates. A linked group whose texts do not read like stalking is
 /// none, nor is one text that came twice.
@@ -313,7 +332,7 @@ pub fn courses(groups: &[Group], assessed: &[Assessed]) -> Vec<Course> {
 /// Keeps those that are told, and names them.
 fn named(courses: impl Iterator<Item = Course>) -> Vec<Course> {
     let mut courses: Vec<Course> =
-        courses.filter(|course| course.p >= LEAST_P && course.occasions > 1).collect();
+        courses.filter(is_told).collect();
     courses.sort_by(|a, b| {
         (a.first.is_none(), &a.first, &a.reports).cmp(&(b.first.is_none(), &b.first, &b.reports))
     });

@@ -2,6 +2,7 @@
 
 pub(super) mod inputs;
 mod measure;
+mod stored;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -15,8 +16,9 @@ use super::{ExitStatus, say};
 use crate::conduct::{self, Course};
 use crate::error::{Error, Result};
 use crate::features::Assessed;
+use crate::link::record::Pool;
 use crate::link::weights::Weights;
-use crate::link::{Decisions, Group, Linking, block, duplicates};
+use crate::link::{Group, Linking, block, duplicates};
 use crate::render;
 use crate::report::read::{ColumnMap, ReadOptions, Run};
 
@@ -26,8 +28,8 @@ const ROUND: usize = 16_384;
 /// Link reports into suspected courses of conduct.
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
-    /// Files of reports: .jsonl or .csv; or assessed reports or features of an earlier run
-    #[arg(required = true, value_name = "INPUT")]
+    /// Files of reports: .jsonl or .csv; assessed reports or features of an earlier run; a store
+    #[arg(required_unless_present_any = ["confirm", "cut"], value_name = "INPUT")]
     inputs: Vec<PathBuf>,
     /// Folder for courses.jsonl, links.jsonl and assessed.jsonl
     #[arg(long, value_name = "DIR")]
@@ -41,6 +43,15 @@ pub(super) struct Arguments {
     /// A column that is named otherwise than its field, e.g. text=MO_TEXT; may be repeated
     #[arg(long, value_name = "FIELD=COLUMN")]
     map: Vec<String>,
+    /// Keep the reports in this store and link new ones with what it holds; made where there is none
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["truth", "measure"])]
+    store: Option<PathBuf>,
+    /// Two reports of the store that a person found to be of one course; may be repeated
+    #[arg(long, value_name = "A,B", requires = "store")]
+    confirm: Vec<String>,
+    /// Two reports of the store that a person found not to be of one course; may be repeated
+    #[arg(long, value_name = "A,B", requires = "store")]
+    cut: Vec<String>,
     /// Write what the run cost to this file: seconds by stage, memory, pairs
     #[arg(long, value_name = "FILE")]
     measure: Option<PathBuf>,
@@ -63,38 +74,27 @@ pub(super) fn open_weights(path: Option<&Path>) -> Result<Weights> {
 pub(super) fn run(arguments: &Arguments) -> Result<ExitStatus> {
     let weights = open_weights(arguments.weights.as_deref())?;
     let read = ReadOptions { columns: ColumnMap::parse(&arguments.map)?, run: Some(Run::default()) };
+    let model = |options| super::open_model(arguments.model.as_deref(), options);
+    if let Some(path) = &arguments.store {
+        return stored::run(arguments, path, &weights, &|| {
+            Inputs::read(&arguments.inputs, true, &read, &model)
+        });
+    }
     let mut clock = Clock::start();
-    let Inputs { builder, assessed, reports, refused, .. } =
-        Inputs::read(&arguments.inputs, &read, &|options| {
-            super::open_model(arguments.model.as_deref(), options)
-        })?;
+    let Inputs { builder, assessed, reports, refused, decisions, .. } =
+        Inputs::read(&arguments.inputs, false, &read, &model)?;
     clock.lap("read");
     let pool = builder.finish(None);
     clock.lap("prepare");
     let candidates = block::candidates(&pool);
     clock.lap("block");
-    let linking = Linking::of_candidates(&pool, &weights, &Decisions::default(), &candidates);
+    let linking = Linking::of_candidates(&pool, &weights, &decisions, &candidates);
     clock.lap("compare");
 
     std::fs::create_dir_all(&arguments.out).map_err(|error| Error::io(&arguments.out, error))?;
-    let groups: Vec<Group> = linking.groups.iter().map(|g| linking.group(g)).collect();
-    let courses = if assessed.len() == reports {
-        conduct::courses(&groups, &assessed)
-    } else {
-        conduct::courses_of_pool(&groups, &pool, &assessed)
-    };
-    write_lines(&arguments.out.join("courses.jsonl"), &courses)?;
-    write_links(&arguments.out.join("links.jsonl"), &linking)?;
-    if !assessed.is_empty() {
-        let mut sorted: Vec<&Assessed> = assessed.iter().collect();
-        sorted.sort_by(|a, b| a.report.id.cmp(&b.report.id));
-        write_lines(&arguments.out.join("assessed.jsonl"), &sorted)?;
-    }
+    let courses = write_all(&arguments.out, &pool, &linking, &assessed)?;
     clock.lap("write");
     summary(reports, &linking, &courses, &arguments.out);
-    for set in duplicates(&pool) {
-        say(&format!("note: {} hold the same text: duplicates, one occasion", set.join(", ")));
-    }
     let mut measured = Measured::new(&pool, &linking, clock);
     if let Some(path) = &arguments.truth {
         measured.compare(path, &pool, &linking, &candidates)?;
@@ -103,6 +103,34 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitStatus> {
         measured.write(path)?;
     }
     Ok(if refused > 0 { ExitStatus::Partly } else { ExitStatus::Done })
+}
+
+/// Writes the answers of a pool that was linked all at once.
+fn write_all(
+    out: &Path,
+    pool: &Pool,
+    linking: &Linking<'_>,
+    assessed: &[Assessed],
+) -> Result<Vec<Course>> {
+    let groups: Vec<Group> = linking.groups.iter().map(|g| linking.group(g)).collect();
+    let courses = conduct::courses_of_pool(&groups, pool, assessed);
+    write_lines(&out.join("courses.jsonl"), &courses)?;
+    write_links(&out.join("links.jsonl"), linking)?;
+    write_assessed(out, assessed)?;
+    for set in duplicates(pool) {
+        say(&format!("note: {} hold the same text: duplicates, one occasion", set.join(", ")));
+    }
+    Ok(courses)
+}
+
+/// Keeps reports that have their texts, in the order of ids.
+fn write_assessed(out: &Path, assessed: &[Assessed]) -> Result<()> {
+    if assessed.is_empty() {
+        return Ok(());
+    }
+    let mut sorted: Vec<&Assessed> = assessed.iter().collect();
+    sorted.sort_by(|a, b| a.report.id.cmp(&b.report.id));
+    write_lines(&out.join("assessed.jsonl"), &sorted)
 }
 
 /// Writes a file by parts; it appears whole or not at all.

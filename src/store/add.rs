@@ -16,7 +16,7 @@ use crate::link::weights::Weights;
 use crate::link::{BEST, Decisions, Group, Link, Scorer, block, cluster, compare, neighbours};
 
 /// Reports of a large block that are counted to weigh its key.
-const COUNTED_MOST: usize = 2000;
+const COUNTED_MOST: u32 = 2000;
 
 /// Cells whose vectors are compared with a new one.
 const PROBES: usize = 3;
@@ -294,7 +294,7 @@ fn add(
         }
     }
     links.sort_by(|x, y| (&x.a, &x.b).cmp(&(&y.a, &y.b)));
-    let course = course_number(db, number)?.map(|course| Ok((course, group(db, course)?))).transpose()?;
+    let course = course_number(db, number)?.map(|course| group(db, course).map(|group| (course, group))).transpose()?;
     Ok(Added { report: f.id.clone(), links, course })
 }
 
@@ -319,13 +319,13 @@ fn meet(db: &Connection, number: i64, pool: &Pool, record: &Record) -> rusqlite:
         let whole = block::is_whole(key);
         let key = key.cast_signed();
         let mut block: Vec<(i64, i64)> =
-            first.query_map(params![key, block::BLOCK_WHOLE + 1], pair)?.collect::<rusqlite::Result<_>>()?;
+            first.query_map(params![key, block::BLOCK_WHOLE as u32 + 1], pair)?.collect::<rusqlite::Result<_>>()?;
         let mut holding = block.len();
         if holding > block::BLOCK_WHOLE {
-            holding = count.query_row(params![key, COUNTED_MOST], |row| row.get(0))?;
+            holding = count.query_row(params![key, COUNTED_MOST], |row| row.get::<_, u32>(0))? as usize;
             block = earlier
-                .query_map(params![key, own, block::WINDOW], pair)?
-                .chain(later.query_map(params![key, own, block::WINDOW], pair)?)
+                .query_map(params![key, own, block::WINDOW as u32], pair)?
+                .chain(later.query_map(params![key, own, block::WINDOW as u32], pair)?)
                 .collect::<rusqlite::Result<_>>()?;
         }
         insert.execute(params![key, own, number])?;

@@ -79,7 +79,7 @@ pub fn fill(database: &Connection, counts: &mut Vec<(Class, u64, u32)>) -> rusql
         "INSERT INTO tally VALUES (?1, ?2, ?3) ON CONFLICT (class, value) DO UPDATE SET reports = reports + ?3",
     )?;
     for (class, value, reports) in counts {
-        upsert.execute(params![class.number(), value.cast_signed(), reports])?;
+        upsert.execute(params![class.number(), value.cast_signed(), *reports])?;
     }
     Ok(())
 }

@@ -92,19 +92,19 @@ fn fill(
     let mut insert_cell = db.prepare_cached("INSERT INTO cell VALUES (?1, ?2)")?;
     let mut insert_near = db.prepare_cached("INSERT INTO near VALUES (?1, ?2, ?3)")?;
     for (cell, (centroid, members)) in neighbours::cells_of(pool).into_iter().enumerate() {
-        insert_cell.execute(params![cell, bytes(&centroid)])?;
+        insert_cell.execute(params![cell as i64, bytes(&centroid)])?;
         for member in members {
             let vector = bytes(&pool.records[member as usize].vector);
-            insert_near.execute(params![cell, numbers[member as usize], vector])?;
+            insert_near.execute(params![cell as i64, numbers[member as usize], vector])?;
         }
     }
 
     let mut insert = db.prepare_cached("INSERT INTO course VALUES (?1, ?2, ?3)")?;
     let mut join = db.prepare_cached("UPDATE report SET course = ?1 WHERE number = ?2")?;
     for (i, group) in linking.groups.iter().enumerate() {
-        insert.execute(params![i + 1, group.weakest_link_bits, group.weakest_merge_bits])?;
+        insert.execute(params![i as i64 + 1, group.weakest_link_bits, group.weakest_merge_bits])?;
         for &member in &group.members {
-            join.execute(params![i + 1, numbers[member]])?;
+            join.execute(params![i as i64 + 1, numbers[member]])?;
         }
     }
     let mut insert = db.prepare_cached("INSERT INTO link VALUES (?1, ?2, ?3)")?;

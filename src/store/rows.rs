@@ -52,12 +52,12 @@ fn identifier(row: &Row<'_>, at: usize) -> rusqlite::Result<Identifier> {
         Some(role) => Some(role.parse().map_err(|error| unknown(at + 1, error))?),
         None => None,
     };
-    let (first, last): (Option<usize>, Option<usize>) = (row.get(at + 3)?, row.get(at + 4)?);
+    let (first, last): (Option<u32>, Option<u32>) = (row.get(at + 3)?, row.get(at + 4)?);
     Ok(Identifier {
         kind: text(at)?.parse().map_err(|error| unknown(at, error))?,
         role,
         value: row.get(at + 2)?,
-        place: first.zip(last),
+        place: first.zip(last).map(|(first, last)| (first as usize, last as usize)),
     })
 }
 
@@ -130,9 +130,9 @@ pub fn insert(database: &Connection, f: &Features) -> rusqlite::Result<i64> {
     let number = database.last_insert_rowid();
     let mut insert = database.prepare_cached("INSERT INTO identifier VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)")?;
     for (item, i) in f.identifiers.iter().enumerate() {
-        let place = i.place.unzip();
+        let place = i.place.map(|(first, last)| (first as i64, last as i64)).unzip();
         let role = i.role.map(|r| r.name());
-        insert.execute(params![number, item, i.kind.name(), role, i.value, place.0, place.1])?;
+        insert.execute(params![number, item as i64, i.kind.name(), role, i.value, place.0, place.1])?;
     }
     Ok(number)
 }

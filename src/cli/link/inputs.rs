@@ -1,5 +1,6 @@
 //! What `throughline link` reads: raw records, assessed reports of an earlier
-//! run, features as lines of JSON. A file is known by how it begins.
+//! run, features as lines of JSON or in a database, stores. A file is known by
+//! how it begins.
 
 use std::collections::HashSet;
 use std::io::{BufRead, BufReader, Read};
@@ -12,9 +13,11 @@ use crate::cli::say;
 use crate::conduct;
 use crate::error::{Error, ErrorKind, Result};
 use crate::features::{ASSESSED_SCHEMA, Assessed, FEATURES_SCHEMA, Features, FeaturesLine, day_number};
+use crate::link::Decisions;
 use crate::link::record::PoolBuilder;
 use crate::report::Report;
 use crate::report::read::{ReadOptions, open};
+use crate::store;
 
 /// Reports assessed in one round.
 const ROUND: usize = 64;
@@ -31,11 +34,16 @@ enum Kind {
     Assessed,
     /// Features, a line each.
     Features,
+    /// Features in a database, or a store.
+    Database,
 }
 
 fn kind(path: &Path) -> Result<Kind> {
     if path.is_dir() {
         return Ok(Kind::Records);
+    }
+    if store::is_database(path)? {
+        return Ok(Kind::Database);
     }
     let file = std::fs::File::open(path).map_err(|error| Error::io(path, error))?;
     let mut start = Vec::new();
@@ -57,6 +65,10 @@ pub(in crate::cli) struct Inputs {
     pub builder: PoolBuilder,
     /// Those that have their texts, in the order in which they were read.
     pub assessed: Vec<Assessed>,
+    /// What people have decided, from stores among the inputs.
+    pub decisions: Decisions,
+    /// Every report's features, where they were asked for.
+    pub features: Option<Vec<Features>>,
     /// How many were read.
     pub reports: usize,
     /// How many were refused.
@@ -66,18 +78,29 @@ pub(in crate::cli) struct Inputs {
 
 impl Inputs {
     /// Reads every file; records are assessed by the model that `model` opens.
+    /// With `keep`, features are kept beside what is made of them.
     pub fn read(
         paths: &[impl AsRef<Path>],
+        keep: bool,
         options: &ReadOptions,
         model: &dyn Fn(AssessOptions) -> Result<Assessor>,
     ) -> Result<Self> {
-        let mut inputs = Self::default();
+        let mut inputs = Self { features: keep.then(Vec::new), ..Self::default() };
         let mut records = Vec::new();
         for path in paths.iter().map(AsRef::as_ref) {
             match kind(path)? {
                 Kind::Records => inputs.records(path, options, &mut records)?,
                 Kind::Assessed => inputs.take_assessed(read_assessed(path)?),
-                Kind::Features => inputs.features(path)?,
+                Kind::Features => inputs.lines(path)?,
+                Kind::Database => {
+                    let decisions = store::read(path, &mut |features| {
+                        inputs.take_features(features);
+                        Ok(())
+                    })?;
+                    for (a, b, together) in decisions.pairs() {
+                        inputs.decisions.decide(a, b, together);
+                    }
+                }
             }
         }
         if !records.is_empty() {
@@ -131,7 +154,9 @@ impl Inputs {
             if conduct::when(&one.report).is_some_and(|when| when.date() > today) {
                 say_future(&one.report.id);
             }
-            self.builder.extend(&[Features::of(&one, Some(today))]);
+            let features = Features::of(&one, Some(today));
+            self.builder.extend(std::slice::from_ref(&features));
+            self.features.as_mut().into_iter().for_each(|all| all.push(features.clone()));
             self.assessed.push(one);
         }
     }
@@ -145,9 +170,12 @@ impl Inputs {
             one.day = None;
         }
         self.builder.extend(&features);
+        if let Some(all) = &mut self.features {
+            all.extend(features);
+        }
     }
 
-    fn features(&mut self, path: &Path) -> Result<()> {
+    fn lines(&mut self, path: &Path) -> Result<()> {
         let file = std::fs::File::open(path).map_err(|error| Error::io(path, error))?;
         let mut lines = BufReader::with_capacity(1 << 20, file).lines();
         let mut number = 0;
