@@ -309,7 +309,8 @@ pub fn numbered_courses(groups: &BTreeMap<i64, Group>, pool: &Pool, assessed: &[
     groups
         .iter()
         .map(|(number, group)| {
-            let found = if has_texts(group) { course(group, &by_id) } else { course_of_features(group, pool) };
+            let found =
+                if has_texts(group) { course(group, &by_id) } else { course_of_features(group, pool) };
             Course { course: format!("K{number:04}"), ..found }
         })
         .filter(is_told)
@@ -331,8 +332,7 @@ pub fn courses(groups: &[Group], assessed: &[Assessed]) -> Vec<Course> {
 
 /// Keeps those that are told, and names them.
 fn named(courses: impl Iterator<Item = Course>) -> Vec<Course> {
-    let mut courses: Vec<Course> =
-        courses.filter(is_told).collect();
+    let mut courses: Vec<Course> = courses.filter(is_told).collect();
     courses.sort_by(|a, b| {
         (a.first.is_none(), &a.first, &a.reports).cmp(&(b.first.is_none(), &b.first, &b.reports))
     });

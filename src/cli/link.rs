@@ -106,12 +106,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitStatus> {
 }
 
 /// Writes the answers of a pool that was linked all at once.
-fn write_all(
-    out: &Path,
-    pool: &Pool,
-    linking: &Linking<'_>,
-    assessed: &[Assessed],
-) -> Result<Vec<Course>> {
+fn write_all(out: &Path, pool: &Pool, linking: &Linking<'_>, assessed: &[Assessed]) -> Result<Vec<Course>> {
     let groups: Vec<Group> = linking.groups.iter().map(|g| linking.group(g)).collect();
     let courses = conduct::courses_of_pool(&groups, pool, assessed);
     write_lines(&out.join("courses.jsonl"), &courses)?;

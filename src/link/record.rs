@@ -140,6 +140,9 @@ pub const KINDS: [EntityKind; 7] = [
 /// Parts into which a bit is cut where words are summed.
 pub const WORD_UNITS: f64 = 65_536.0;
 
+/// Reports that one thread makes ready alone.
+const FEW: usize = 512;
+
 /// Words in more than this share of reports say nothing of who it is.
 const RARE: f64 = 0.01;
 
@@ -231,7 +234,12 @@ impl PoolBuilder {
     /// Takes reports in. Neither their order nor how they are cut into chunks
     /// matters; their ids must differ.
     pub fn extend(&mut self, features: &[Features]) {
-        let people: Vec<Vec<(Name, Part)>> = features.par_iter().with_min_len(64).map(people).collect();
+        // Few are not worth the way to other threads: a store adds one at a time.
+        let people: Vec<Vec<(Name, Part)>> = if features.len() < FEW {
+            features.iter().map(people).collect()
+        } else {
+            features.par_iter().with_min_len(64).map(people).collect()
+        };
         for (features, people) in features.iter().zip(people) {
             self.add(features, people);
         }
@@ -393,14 +401,19 @@ impl PoolBuilder {
             count_outside(&records, &symbols, &mut counts, outside);
         }
         let reports = counts.reports;
-        let shares: Vec<f32> = (0..symbols.len() as Symbol)
-            .into_par_iter()
-            .map(|symbol| match counts.count(Class::Part(Sort::Word), symbol) {
-                0 => 0.0,
-                _ => counts.frequency(Sort::Word, symbol, &symbols) as f32,
-            })
-            .collect();
-        records.par_iter_mut().for_each(|record| frequencies(record, &counts, &shares, &symbols));
+        let share = |symbol: Symbol| match counts.count(Class::Part(Sort::Word), symbol) {
+            0 => 0.0,
+            _ => counts.frequency(Sort::Word, symbol, &symbols) as f32,
+        };
+        let all = 0..symbols.len() as Symbol;
+        let shares: Vec<f32>;
+        if records.len() < FEW {
+            shares = all.map(share).collect();
+            records.iter_mut().for_each(|record| frequencies(record, &counts, &shares, &symbols));
+        } else {
+            shares = all.into_par_iter().map(share).collect();
+            records.par_iter_mut().for_each(|record| frequencies(record, &counts, &shares, &symbols));
+        }
         let units =
             |share: &f32| if *share > 0.0 { (-f64::from(*share).log2() * WORD_UNITS) as u32 } else { 0 };
         let word_units = shares.iter().map(units).collect();

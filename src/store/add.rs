@@ -294,7 +294,9 @@ fn add(
         }
     }
     links.sort_by(|x, y| (&x.a, &x.b).cmp(&(&y.a, &y.b)));
-    let course = course_number(db, number)?.map(|course| group(db, course).map(|group| (course, group))).transpose()?;
+    let course = course_number(db, number)?
+        .map(|course| group(db, course).map(|group| (course, group)))
+        .transpose()?;
     Ok(Added { report: f.id.clone(), links, course })
 }
 
@@ -318,8 +320,9 @@ fn meet(db: &Connection, number: i64, pool: &Pool, record: &Record) -> rusqlite:
     for key in block::keys(pool, record) {
         let whole = block::is_whole(key);
         let key = key.cast_signed();
-        let mut block: Vec<(i64, i64)> =
-            first.query_map(params![key, block::BLOCK_WHOLE as u32 + 1], pair)?.collect::<rusqlite::Result<_>>()?;
+        let mut block: Vec<(i64, i64)> = first
+            .query_map(params![key, block::BLOCK_WHOLE as u32 + 1], pair)?
+            .collect::<rusqlite::Result<_>>()?;
         let mut holding = block.len();
         if holding > block::BLOCK_WHOLE {
             holding = count.query_row(params![key, COUNTED_MOST], |row| row.get::<_, u32>(0))? as usize;

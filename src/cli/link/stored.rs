@@ -44,7 +44,9 @@ pub(super) fn run(
         say(&format!("decided: {a} and {b} {says}"));
         for (id, course) in [a, b].into_iter().zip(courses) {
             say(&match course {
-                Some((number, group)) => format!("{id} is linked with {} others in K{number:04}", group.reports.len() - 1),
+                Some((number, group)) => {
+                    format!("{id} is linked with {} others in K{number:04}", group.reports.len() - 1)
+                }
                 None => format!("{id} is linked with nothing"),
             });
         }
@@ -58,7 +60,10 @@ fn pairs(given: &[String], option: &str) -> Result<Vec<(String, String)>> {
         Some((a, b)) if !a.trim().is_empty() && !b.trim().is_empty() => {
             Ok((a.trim().to_owned(), b.trim().to_owned()))
         }
-        _ => Err(Error::new(ErrorKind::Arguments, format!("{option}: `{pair}` is not two ids with a comma between"))),
+        _ => Err(Error::new(
+            ErrorKind::Arguments,
+            format!("{option}: `{pair}` is not two ids with a comma between"),
+        )),
     };
     given.iter().map(split).collect()
 }
