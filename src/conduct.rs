@@ -11,8 +11,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::assess::{Evidence, IndicatorState};
 use crate::codebook::{Group as IndicatorGroup, Indicator};
-use crate::features::{Assessed, text_hash};
+use crate::features::{Assessed, date_of, text_hash};
 use crate::link::Group;
+use crate::link::record::{Pool, Record};
 use crate::report::{Report, dates};
 
 pub use sheet::{Arithmetic, Found, Heading, Occasion, PersonOfCourse, Sheet, sheet};
@@ -241,6 +242,86 @@ fn round6(p: f64) -> f64 {
     (p * 1e6).round() / 1e6
 }
 
+/// The course of a group of which only features are known: dates, letters and
+/// kinds of conduct, and nothing to quote.
+fn course_of_features(group: &Group, pool: &Pool) -> Course {
+    let mut records: Vec<&Record> =
+        group.reports.iter().filter_map(|id| pool.place(id)).map(|place| &pool.records[place]).collect();
+    records.sort_by_key(|r| (r.day.is_none(), r.day, &r.id));
+    let mut texts = BTreeSet::new();
+    let distinct: Vec<&Record> = records.iter().copied().filter(|r| texts.insert(r.text_hash)).collect();
+    let days: Vec<i32> = distinct.iter().filter_map(|r| r.day).collect();
+    let shown = |record: &Record| {
+        let bits = record.indicators;
+        Indicator::ALL.iter().copied().filter(move |i| bits & 1u32.wrapping_shl(i.index() as u32) != 0)
+    };
+    let letters: BTreeSet<char> =
+        distinct.iter().flat_map(|r| shown(r)).filter_map(|i| i.info().letter).collect();
+    let forces: BTreeSet<&str> =
+        records.iter().map(|r| pool.symbols.get(r.force)).filter(|force| !force.is_empty()).collect();
+    let of_conduct =
+        |i: &Indicator| matches!(i.info().group, IndicatorGroup::Acts | IndicatorGroup::FurtherConduct);
+    let mut kinds: BTreeSet<Indicator> = BTreeSet::new();
+    let mut escalation = Escalation::default();
+    for (i, record) in distinct.iter().enumerate() {
+        for kind in shown(record).filter(of_conduct) {
+            if kinds.insert(kind) && i > 0 {
+                escalation.new_kinds.push(kind);
+            }
+        }
+    }
+    escalation.gap_days = days.windows(2).map(|pair| i64::from(pair[1]) - i64::from(pair[0])).collect();
+    let date = |day: &i32| date_of(*day).map(dates::write_date);
+    let p_stalking = records.iter().map(|r| f64::from(r.p)).fold(0.0, f64::max);
+    Course {
+        schema: COURSE_SCHEMA.into(),
+        course: String::new(),
+        reports: records.iter().map(|r| r.id.to_string()).collect(),
+        p: round6(group.p_linked * p_stalking),
+        occasions: distinct.len(),
+        first: days.first().and_then(date),
+        last: days.last().and_then(date),
+        letters: letters.into_iter().collect(),
+        forces: forces.into_iter().map(str::to_owned).collect(),
+        weakest_link_bits: group.weakest_link_bits,
+        limbs: Limbs::default(),
+        spo: Spo::default(),
+        escalation,
+    }
+}
+
+/// The groups that are suspected courses where not every report has its text;
+/// what is known of the others is in the pool.
+pub fn courses_of_pool(groups: &[Group], pool: &Pool, assessed: &[Assessed]) -> Vec<Course> {
+    let by_id: BTreeMap<&str, &Assessed> = assessed.iter().map(|a| (a.report.id.as_str(), a)).collect();
+    let has_texts = |group: &Group| group.reports.iter().all(|id| by_id.contains_key(id.as_str()));
+    named(
+        groups.iter().map(|group| {
+            if has_texts(group) { course(group, &by_id) } else { course_of_features(group, pool) }
+        }),
+    )
+}
+
+/// Courses of a store under their numbers there.
+pub fn numbered_courses(groups: &BTreeMap<i64, Group>, pool: &Pool, assessed: &[Assessed]) -> Vec<Course> {
+    let by_id: BTreeMap<&str, &Assessed> = assessed.iter().map(|a| (a.report.id.as_str(), a)).collect();
+    let has_texts = |group: &Group| group.reports.iter().all(|id| by_id.contains_key(id.as_str()));
+    groups
+        .iter()
+        .map(|(number, group)| {
+            let found =
+                if has_texts(group) { course(group, &by_id) } else { course_of_features(group, pool) };
+            Course { course: format!("K{number:04}"), ..found }
+        })
+        .filter(is_told)
+        .collect()
+}
+
+/// Whether a course is told: likely enough, and more than one occasion.
+fn is_told(course: &Course) -> bool {
+    course.p >= LEAST_P && course.occasions > 1
+}
+
 /// The groups that are suspected courses, named `K0001` on in the order of
 /// their first dates. A linked group whose texts do not read like stalking is
 /// none, nor is one text that came twice.
@@ -251,8 +332,7 @@ pub fn courses(groups: &[Group], assessed: &[Assessed]) -> Vec<Course> {
 
 /// Keeps those that are told, and names them.
 pub fn named(courses: impl Iterator<Item = Course>) -> Vec<Course> {
-    let mut courses: Vec<Course> =
-        courses.filter(|course| course.p >= LEAST_P && course.occasions > 1).collect();
+    let mut courses: Vec<Course> = courses.filter(is_told).collect();
     courses.sort_by(|a, b| {
         (a.first.is_none(), &a.first, &a.reports).cmp(&(b.first.is_none(), &b.first, &b.reports))
     });

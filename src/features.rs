@@ -18,6 +18,9 @@ use crate::report::Report;
 /// The form of an assessed report that this program writes.
 pub const ASSESSED_SCHEMA: &str = "throughline.assessed/1";
 
+/// The form of features that this program reads and writes, as lines of JSON.
+pub const FEATURES_SCHEMA: &str = "throughline.features/1";
+
 /// Most rare words that are kept of a report.
 const WORDS_MOST: usize = 400;
 
@@ -68,6 +71,23 @@ pub struct Features {
     pub text_hash: u64,
 }
 
+/// A line of a features file: what linking may know of a report, no narrative.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FeaturesLine {
+    /// [`FEATURES_SCHEMA`].
+    pub schema: std::borrow::Cow<'static, str>,
+    /// The features.
+    pub features: Features,
+}
+
+impl FeaturesLine {
+    /// Features with the form that they are written in.
+    pub fn new(features: Features) -> Self {
+        Self { schema: FEATURES_SCHEMA.into(), features }
+    }
+}
+
 impl Features {
     /// The features of an assessed report. A date after `today` is a slip of
     /// the pen and counts as missing.
@@ -106,6 +126,11 @@ impl Features {
 pub fn day_number(date: Date) -> i32 {
     // The Julian day of 1 January 1970.
     date.to_julian_day() - 2_440_588
+}
+
+/// The day of a number of [`day_number`]; `None` beyond the years 9999.
+pub fn date_of(day: i32) -> Option<Date> {
+    Date::from_julian_day(day.checked_add(2_440_588)?).ok()
 }
 
 /// Identifiers that a force holds in columns.

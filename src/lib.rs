@@ -22,5 +22,6 @@ pub mod render;
 pub mod report;
 pub mod rng;
 pub mod screen;
+pub mod store;
 pub mod text;
 pub mod train;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-use super::link::read_assessed;
+use super::link::inputs::read_assessed;
 use super::{ExitStatus, say, stdout_error};
 use crate::conduct::{Course, sheet};
 use crate::error::{Error, ErrorKind, Result};

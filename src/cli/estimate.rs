@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use super::link::{assess, read_assessed, today, write_lines};
+use super::link::inputs::{assess, read_assessed, today};
+use super::link::write_lines;
 use super::reading::Reading;
 use super::{ExitStatus, say};
 use crate::assess::AssessOptions;
@@ -193,8 +194,10 @@ fn choose_merge(pools: &[Pool], weights: &Weights, case: &dyn Fn(&str) -> Option
                 let bits = |a: usize, b: usize| matrix[a * n + b];
                 let edges: Vec<(u32, u32, f64)> =
                     linking::pairs(*n).map(|(a, b)| (a as u32, b as u32, bits(a, b))).collect();
-                let groups: Vec<Vec<usize>> =
-                    cluster::groups(*n, &edges, rule, &bits).into_iter().map(|g| g.members).collect();
+                let groups: Vec<Vec<usize>> = cluster::groups(*n, &edges, rule, &bits, &|_, _| None)
+                    .into_iter()
+                    .map(|g| g.members)
+                    .collect();
                 let (f, p) = linking::quick(truth, &linking::numbers(*n, &groups));
                 f1 += f / scored.len() as f64;
                 precision += p / scored.len() as f64;

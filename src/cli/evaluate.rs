@@ -1,5 +1,7 @@
 //! `throughline evaluate`.
 
+mod link;
+
 use std::io::Write;
 use std::path::PathBuf;
 
@@ -64,6 +66,15 @@ pub(super) struct Arguments {
     /// With --link: weights of comparisons, as `throughline estimate` writes them
     #[arg(long, value_name = "FILE", requires = "link")]
     weights: Option<PathBuf>,
+    /// With --link: leave out each comparison in turn and tell what is lost
+    #[arg(long, requires = "link")]
+    ablate: bool,
+    /// With --link: groups of another program, a line each of an id, a tab and a group
+    #[arg(long, value_name = "NAME=FILE", requires = "link")]
+    rival: Vec<String>,
+    /// With --link: write the fields that are compared as CSV, for other programs
+    #[arg(long, value_name = "FILE", requires = "link")]
+    fields: Option<PathBuf>,
     /// Agreement of several coders: a CSV with the columns id, coder, grade
     #[arg(long, value_name = "CSV", conflicts_with = "data")]
     coders: Option<PathBuf>,
@@ -95,7 +106,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitStatus> {
     }
 
     if arguments.link {
-        return evaluate_link(arguments, &rows);
+        return link::run(arguments, &rows);
     }
 
     let options = AssessOptions { engine: arguments.reading.engine.into(), ..AssessOptions::default() };
@@ -148,79 +159,6 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitStatus> {
     if let Some(folder) = &arguments.out {
         evaluation.write(folder)?;
         say(&format!("metrics.json and report.html written to {}", folder.display()));
-    }
-    Ok(ExitStatus::Done)
-}
-
-/// `--link`: the reports as one pool, linked as `throughline link` does it.
-fn evaluate_link(arguments: &Arguments, rows: &Rows<'_>) -> Result<ExitStatus> {
-    use crate::evaluate::linking::{self, Answer};
-    use crate::features::Features;
-    use crate::link::{self, Scorer, record::Pool};
-
-    let weights = super::link::open_weights(arguments.weights.as_deref())?;
-    let assessed =
-        super::estimate::assess_examples(rows.examples(), &arguments.reading, arguments.assessed.as_deref())?;
-    let features: Vec<Features> =
-        assessed.iter().map(|a| Features::of(a, Some(super::link::today()))).collect();
-    let pool = Pool::new(&features);
-    let n = pool.records.len();
-    let case_of: std::collections::BTreeMap<&str, Option<&str>> =
-        rows.examples().iter().map(|e| (e.report.id.as_str(), e.case.as_deref())).collect();
-    let cases: Vec<Option<String>> = pool
-        .records
-        .iter()
-        .map(|r| case_of.get(r.id.as_str()).copied().flatten().map(str::to_owned))
-        .collect();
-    let truth = linking::truth(&cases);
-
-    let linked = link::link(&features, &weights);
-    let place: std::collections::BTreeMap<&str, usize> =
-        pool.records.iter().enumerate().map(|(i, r)| (r.id.as_str(), i)).collect();
-    let groups: Vec<Vec<usize>> = linked
-        .groups
-        .iter()
-        .map(|g| g.reports.iter().filter_map(|id| place.get(id.as_str()).copied()).collect())
-        .collect();
-    let scorer = Scorer::new(&pool, &weights);
-    let own = Answer {
-        name: "throughline".into(),
-        groups: linking::numbers(n, &groups),
-        scores: linking::pairs(n).map(|(a, b)| scorer.bits(a, b)).collect(),
-    };
-    let candidates: std::collections::BTreeSet<(u32, u32)> =
-        link::block::candidates(&pool).into_iter().collect();
-    let wanted: Vec<(usize, usize)> =
-        linking::pairs(n).filter(|&(a, b)| truth[a].is_some() && truth[a] == truth[b]).collect();
-    let kept = wanted.iter().filter(|&&(a, b)| candidates.contains(&(a as u32, b as u32))).count();
-
-    let in_series = truth.iter().flatten().count();
-    let mut text = format!(
-        "{n} reports, {in_series} of them in courses, {} pairs of one course; blocking keeps {kept} of these among {} candidates\n",
-        wanted.len(),
-        candidates.len(),
-    );
-    let alone = Answer { name: "all alone".into(), groups: (0..n).collect(), scores: Vec::new() };
-    let rivals = [linking::exact_identifiers(&pool), linking::vectors_alone(&pool, &truth), alone];
-    let mut all = Vec::new();
-    for answer in std::iter::once(&own).chain(&rivals) {
-        let figures = linking::figures(answer, &truth, arguments.resamples, 1);
-        text += &format!("\n{}\n", answer.name);
-        for f in &figures {
-            text += &format!(
-                "  {:<26} {:.3}  [{:.3}, {:.3}]  n {}\n",
-                f.name, f.value, f.interval[0], f.interval[1], f.n
-            );
-        }
-        all.push((answer.name.clone(), figures));
-    }
-    std::io::stdout().write_all(text.as_bytes()).map_err(stdout_error)?;
-    if let Some(folder) = &arguments.out {
-        std::fs::create_dir_all(folder).map_err(|error| Error::io(folder, error))?;
-        let path = folder.join("linking.json");
-        let json = crate::model::folder::to_json(&all)?;
-        std::fs::write(&path, json).map_err(|error| Error::io(&path, error))?;
-        say(&format!("linking.json written to {}", folder.display()));
     }
     Ok(ExitStatus::Done)
 }

@@ -13,6 +13,7 @@ use crate::corpus::export;
 use crate::corpus::gazetteer::Gazetteer;
 use crate::corpus::load;
 use crate::error::{Error, ErrorKind, Result};
+use crate::features::FeaturesLine;
 use crate::report::read::{ReadOptions, open};
 
 #[derive(Debug, Subcommand)]
@@ -24,6 +25,8 @@ pub(super) enum Command {
     /// Write reports as a record system would export them, for trying and measuring `screen`
     #[command(hide = true)]
     Export(ExportArguments),
+    /// Make a pool of features, not of texts, on which to measure linking at scale
+    Pool(PoolArguments),
 }
 
 /// How cards are written.
@@ -119,10 +122,47 @@ fn exported(arguments: &ExportArguments) -> Result<ExitStatus> {
     Ok(ExitStatus::Done)
 }
 
+#[derive(Debug, Args)]
+pub(super) struct PoolArguments {
+    /// Reports of the pool; one in twenty is in a series of two to six
+    #[arg(long, value_name = "N")]
+    reports: usize,
+    /// The same seed gives the same pool
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// File of features to write, one line a report
+    #[arg(long, value_name = "FILE")]
+    out: PathBuf,
+    /// Where to write which report is in which series, for `throughline link --truth`
+    #[arg(long, value_name = "FILE")]
+    truth: Option<PathBuf>,
+}
+
+/// Writes a pool of features and the truth beside it.
+fn pool(arguments: &PoolArguments) -> Result<ExitStatus> {
+    let failed = |error| Error::io(&arguments.out, error);
+    let mut out = std::io::BufWriter::new(std::fs::File::create(&arguments.out).map_err(failed)?);
+    let mut truth = String::new();
+    for (features, series) in crate::link::synthetic::reports(arguments.reports, arguments.seed) {
+        if let Some(series) = series {
+            truth += &format!("{}\t{series}\n", features.id);
+        }
+        let line = crate::render::json_line(&FeaturesLine::new(features))?;
+        out.write_all(line.as_bytes()).map_err(failed)?;
+    }
+    out.flush().map_err(failed)?;
+    if let Some(path) = &arguments.truth {
+        std::fs::write(path, truth).map_err(|error| Error::io(path, error))?;
+    }
+    say(&format!("{} reports written to {}", arguments.reports, arguments.out.display()));
+    Ok(ExitStatus::Done)
+}
+
 pub(super) fn run(command: Command) -> Result<ExitStatus> {
     match command {
         Command::Augment(arguments) => augmented(&arguments),
         Command::Export(arguments) => exported(&arguments),
+        Command::Pool(arguments) => pool(&arguments),
         Command::Cards(arguments) => cards(&arguments),
     }
 }

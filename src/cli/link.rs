@@ -1,30 +1,36 @@
 //! `throughline link`.
 
+pub(super) mod inputs;
+mod measure;
+mod stored;
+
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use rayon::prelude::*;
 
+use self::inputs::Inputs;
+use self::measure::{Clock, Measured};
 use super::reading::Reading;
 use super::{ExitStatus, say};
-use crate::assess::{AssessOptions, Assessor};
-use crate::conduct;
-use crate::error::{Error, ErrorKind, Result};
-use crate::features::{ASSESSED_SCHEMA, Assessed, Features};
+use crate::conduct::{self, Course};
+use crate::error::{Error, Result};
+use crate::features::Assessed;
+use crate::link::record::Pool;
 use crate::link::weights::Weights;
-use crate::link::{Linked, link};
+use crate::link::{Group, Linking, block, duplicates};
 use crate::render;
-use crate::report::Report;
-use crate::report::read::{ColumnMap, ReadOptions, Run, open};
+use crate::report::read::{ColumnMap, ReadOptions, Run};
 
-/// Reports assessed in one round.
-const ROUND: usize = 64;
+/// Links that are spelt out and written in one round.
+const ROUND: usize = 16_384;
 
 /// Link reports into suspected courses of conduct.
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
-    /// Files of reports: .jsonl or .csv; or an assessed.jsonl of an earlier run
-    #[arg(required = true, value_name = "INPUT")]
+    /// Files of reports: .jsonl or .csv; assessed reports or features of an earlier run; a store
+    #[arg(required_unless_present_any = ["confirm", "cut"], value_name = "INPUT")]
     inputs: Vec<PathBuf>,
     /// Folder for courses.jsonl, links.jsonl and assessed.jsonl
     #[arg(long, value_name = "DIR")]
@@ -37,6 +43,21 @@ pub(super) struct Arguments {
     /// A column that is named otherwise than its field, e.g. text=MO_TEXT; may be repeated
     #[arg(long, value_name = "FIELD=COLUMN")]
     map: Vec<String>,
+    /// Keep the reports in this store and link new ones with what it holds; made where there is none
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["truth", "measure"])]
+    store: Option<PathBuf>,
+    /// Two reports of the store that a person found to be of one course; may be repeated
+    #[arg(long, value_name = "A,B", requires = "store")]
+    confirm: Vec<String>,
+    /// Two reports of the store that a person found not to be of one course; may be repeated
+    #[arg(long, value_name = "A,B", requires = "store")]
+    cut: Vec<String>,
+    /// Write what the run cost to this file: seconds by stage, memory, pairs
+    #[arg(long, value_name = "FILE")]
+    measure: Option<PathBuf>,
+    /// Known series, a line each of an id, a tab and a series: says what blocking and linking miss
+    #[arg(long, value_name = "FILE")]
+    truth: Option<PathBuf>,
 }
 
 /// Weights from a file, or those that the program comes with.
@@ -50,17 +71,6 @@ pub(super) fn open_weights(path: Option<&Path>) -> Result<Weights> {
     }
 }
 
-/// Today's date, for dates that cannot be.
-pub(super) fn today() -> time::Date {
-    time::OffsetDateTime::now_utc().date()
-}
-
-/// The time in UTC, for manifests.
-pub(super) fn now() -> String {
-    let now = time::OffsetDateTime::now_utc();
-    crate::report::dates::write(time::PrimitiveDateTime::new(now.date(), now.time())) + "Z"
-}
-
 pub(super) fn run(arguments: &Arguments) -> Result<ExitStatus> {
     let weights = open_weights(arguments.weights.as_deref())?;
     let read = ReadOptions {
@@ -68,147 +78,103 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitStatus> {
         run: Some(Run::default()),
         ..ReadOptions::default()
     };
-    let (mut assessed, mut reports, mut refused) = (Vec::new(), Vec::new(), 0usize);
-    for path in &arguments.inputs {
-        if is_assessed(path)? {
-            assessed.extend(read_assessed(path)?);
-            continue;
-        }
-        let mut reader = open(path, &read)?;
-        for record in reader.by_ref() {
-            match record {
-                Ok(report) => reports.push(report),
-                Err(rejected) => {
-                    say(&format!("refused: {}: {rejected}", path.display()));
-                    refused += 1;
-                }
-            }
-        }
-        if !reader.ignored().is_empty() {
-            let names: Vec<String> =
-                reader.ignored().iter().map(|(name, n)| format!("{name} ({n})")).collect();
-            say(&format!("note: {}: not read: {}", path.display(), names.join(", ")));
-        }
+    let model = |options| arguments.reading.open(options);
+    if let Some(path) = &arguments.store {
+        return stored::run(arguments, path, &weights, &|| {
+            Inputs::read(&arguments.inputs, true, &read, &model)
+        });
     }
-    if !reports.is_empty() {
-        let assessor = arguments.reading.open(AssessOptions::default())?;
-        assessed.extend(assess(&assessor, reports)?);
+    let mut clock = Clock::start();
+    let Inputs { builder, assessed, reports, refused, decisions, .. } =
+        Inputs::read(&arguments.inputs, false, &read, &model)?;
+    clock.lap("read");
+    let pool = builder.finish(None);
+    clock.lap("prepare");
+    let candidates = block::candidates(&pool);
+    clock.lap("block");
+    let linking = Linking::of_candidates(&pool, &weights, &decisions, &candidates);
+    clock.lap("compare");
+
+    std::fs::create_dir_all(&arguments.out).map_err(|error| Error::io(&arguments.out, error))?;
+    let courses = write_all(&arguments.out, &pool, &linking, &assessed)?;
+    clock.lap("write");
+    summary(reports, &linking, &courses, &arguments.out);
+    let mut measured = Measured::new(&pool, &linking, clock);
+    if let Some(path) = &arguments.truth {
+        measured.compare(path, &pool, &linking, &candidates)?;
     }
-    refused += drop_repeated_ids(&mut assessed);
-    if assessed.is_empty() {
-        return Err(Error::new(ErrorKind::Input, "no report could be read, at least one is needed")
-            .hint("the lines above say why each record was refused"));
+    if let Some(path) = &arguments.measure {
+        measured.write(path)?;
     }
-    let today = today();
-    for one in &assessed {
-        if conduct::when(&one.report).is_some_and(|when| when.date() > today) {
-            say(&format!("note: {}: the date lies in the future and is left out", one.report.id));
-        }
-    }
-    let features: Vec<Features> = assessed.iter().map(|a| Features::of(a, Some(today))).collect();
-    let linked = link(&features, &weights);
-    let courses = conduct::courses(&linked.groups, &assessed);
-    write(&arguments.out, &assessed, &linked, &courses)?;
-    summary(&assessed, &linked, &courses, &arguments.out);
     Ok(if refused > 0 { ExitStatus::Partly } else { ExitStatus::Done })
 }
 
-/// Whether a file is one of assessed reports, by its first line.
-fn is_assessed(path: &Path) -> Result<bool> {
-    use std::io::{BufRead, BufReader, Read};
-    if path.is_dir() {
-        return Ok(false);
+/// Writes the answers of a pool that was linked all at once.
+fn write_all(out: &Path, pool: &Pool, linking: &Linking<'_>, assessed: &[Assessed]) -> Result<Vec<Course>> {
+    let groups: Vec<Group> = linking.groups.iter().map(|g| linking.group(g)).collect();
+    let courses = conduct::courses_of_pool(&groups, pool, assessed);
+    write_lines(&out.join("courses.jsonl"), &courses)?;
+    write_links(&out.join("links.jsonl"), linking)?;
+    write_assessed(out, assessed)?;
+    for set in duplicates(pool) {
+        say(&format!("note: {} hold the same text: duplicates, one occasion", set.join(", ")));
     }
-    let file = std::fs::File::open(path).map_err(|error| Error::io(path, error))?;
-    let mut start = Vec::new();
-    let mut reader = BufReader::new(file.take(200));
-    reader.read_until(b',', &mut start).map_err(|error| Error::io(path, error))?;
-    Ok(String::from_utf8_lossy(&start).contains(ASSESSED_SCHEMA))
+    Ok(courses)
 }
 
-/// Reads assessed reports.
-pub(super) fn read_assessed(path: &Path) -> Result<Vec<Assessed>> {
-    let text = std::fs::read_to_string(path).map_err(|error| Error::io(path, error))?;
-    text.lines()
-        .enumerate()
-        .filter(|(_, line)| !line.trim().is_empty())
-        .map(|(i, line)| {
-            serde_json::from_str(line).map_err(|error| {
-                Error::new(ErrorKind::Data, format!("{}:{}: {error}", path.display(), i + 1))
-                    .hint(format!("a line of `{ASSESSED_SCHEMA}` is needed, as `throughline link` writes it"))
-            })
-        })
-        .collect()
-}
-
-/// Assesses reports, with a word on progress for a person who waits.
-pub(super) fn assess(assessor: &Assessor, reports: Vec<Report>) -> Result<Vec<Assessed>> {
-    let total = reports.len();
-    let mut assessed = Vec::with_capacity(total);
-    let mut rest = reports.into_iter();
-    loop {
-        let round: Vec<Report> = rest.by_ref().take(ROUND).collect();
-        if round.is_empty() {
-            break;
-        }
-        let answers = assessor.assess_with_vectors(&round)?;
-        assessed.extend(
-            round.into_iter().zip(answers).map(|(report, (a, vector))| Assessed::new(report, a, &vector)),
-        );
-        if super::on_terminal() {
-            say(&format!("assessed {} of {total}", assessed.len()));
-        }
+/// Keeps reports that have their texts, in the order of ids.
+fn write_assessed(out: &Path, assessed: &[Assessed]) -> Result<()> {
+    if assessed.is_empty() {
+        return Ok(());
     }
-    Ok(assessed)
-}
-
-/// Keeps the first of reports with one id; readers refuse them within raw
-/// records, this does across assessed files.
-fn drop_repeated_ids(assessed: &mut Vec<Assessed>) -> usize {
-    let mut seen = std::collections::BTreeSet::new();
-    let before = assessed.len();
-    assessed.retain(|one| {
-        let new = seen.insert(one.report.id.clone());
-        if !new {
-            say(&format!("refused: the id {} comes twice", one.report.id));
-        }
-        new
-    });
-    before - assessed.len()
-}
-
-fn write(folder: &Path, assessed: &[Assessed], linked: &Linked, courses: &[conduct::Course]) -> Result<()> {
-    std::fs::create_dir_all(folder).map_err(|error| Error::io(folder, error))?;
-    write_lines(&folder.join("courses.jsonl"), courses)?;
-    write_lines(&folder.join("links.jsonl"), &linked.links)?;
     let mut sorted: Vec<&Assessed> = assessed.iter().collect();
     sorted.sort_by(|a, b| a.report.id.cmp(&b.report.id));
-    write_lines(&folder.join("assessed.jsonl"), &sorted)
+    write_lines(&out.join("assessed.jsonl"), &sorted)
+}
+
+/// Writes a file by parts; it appears whole or not at all.
+fn write_whole(
+    path: &Path,
+    parts: &mut dyn FnMut(&mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()>,
+) -> Result<()> {
+    let half = path.with_extension("jsonl.part");
+    let file = std::fs::File::create(&half).map_err(|error| Error::io(&half, error))?;
+    let mut out = std::io::BufWriter::with_capacity(1 << 18, file);
+    parts(&mut |bytes| out.write_all(bytes).map_err(|error| Error::io(&half, error)))?;
+    out.flush().map_err(|error| Error::io(&half, error))?;
+    drop(out);
+    std::fs::rename(&half, path).map_err(|error| Error::io(path, error))
 }
 
 /// Writes one value a line; the file appears whole or not at all.
 pub(super) fn write_lines<T: serde::Serialize>(path: &Path, values: &[T]) -> Result<()> {
-    let half = path.with_extension("jsonl.part");
-    let file = std::fs::File::create(&half).map_err(|error| Error::io(&half, error))?;
-    let mut out = std::io::BufWriter::new(file);
-    for value in values {
-        out.write_all(render::json_line(value)?.as_bytes()).map_err(|error| Error::io(&half, error))?;
-    }
-    out.flush().map_err(|error| Error::io(&half, error))?;
-    std::fs::rename(&half, path).map_err(|error| Error::io(path, error))
+    write_whole(path, &mut |out| {
+        values.iter().try_for_each(|value| out(render::json_line(value)?.as_bytes()))
+    })
 }
 
-fn summary(assessed: &[Assessed], linked: &Linked, courses: &[conduct::Course], out: &Path) {
+/// Spells links out and writes them, a round at a time.
+fn write_links(path: &Path, linking: &Linking<'_>) -> Result<()> {
+    write_whole(path, &mut |out| {
+        for round in linking.told.chunks(ROUND) {
+            let lines: Vec<String> = round
+                .par_iter()
+                .with_min_len(64)
+                .map(|pair| render::json_line(&linking.link(*pair)))
+                .collect::<Result<_>>()?;
+            lines.iter().try_for_each(|line| out(line.as_bytes()))?;
+        }
+        Ok(())
+    })
+}
+
+fn summary(reports: usize, linking: &Linking<'_>, courses: &[Course], out: &Path) {
     let in_courses: usize = courses.iter().map(|c| c.reports.len()).sum();
     say(&format!(
-        "{} reports, {} pairs compared; {} groups linked, of which {} read like stalking ({in_courses} reports)",
-        assessed.len(),
-        linked.compared,
-        linked.groups.len(),
+        "{reports} reports, {} pairs compared; {} groups linked, of which {} read like stalking ({in_courses} reports)",
+        linking.compared,
+        linking.groups.len(),
         courses.len(),
     ));
-    for set in &linked.duplicates {
-        say(&format!("note: {} hold the same text: duplicates, one occasion", set.join(", ")));
-    }
-    say(&format!("courses.jsonl, links.jsonl and assessed.jsonl written to {}", out.display()));
+    say(&format!("courses.jsonl and links.jsonl written to {}", out.display()));
 }

@@ -175,7 +175,7 @@ fn finish(work: Work, found: &Found, tally: Tally, start: Start, began: Instant)
             compared: found.compared as u64,
         },
         outputs,
-        finished: super::link::now(),
+        finished: super::link::inputs::now(),
         resumed: work.resumed,
         seconds: began.elapsed().as_secs_f64(),
         start,

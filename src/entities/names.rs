@@ -298,8 +298,10 @@ fn part(a: &str, b: &str) -> Option<u8> {
 /// Whether two words may be one name misheard or mistyped: one edit, or two
 /// edits and the same sound, in words that are long enough to tell.
 pub fn alike(a: &str, b: &str) -> bool {
-    let shorter = a.chars().count().min(b.chars().count());
-    if shorter < 4 {
+    // Edits are within the longer length; most pairs are told apart by length alone.
+    let (x, y) = (a.chars().count(), b.chars().count());
+    let shorter = x.min(y);
+    if shorter < 4 || x.abs_diff(y) > 2 {
         return false;
     }
     match edits(a, b) {
@@ -310,28 +312,57 @@ pub fn alike(a: &str, b: &str) -> bool {
     }
 }
 
+/// Letters of the longest words whose edits are counted without allocating.
+const SHORT: usize = 24;
+
 /// Edits between two words: insert, delete, change, or swap two neighbours
 /// (Damerau 1964, the restricted form).
 pub fn edits(a: &str, b: &str) -> usize {
-    let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
-    let mut rows = vec![vec![0usize; b.len() + 1]; a.len() + 1];
-    for (i, row) in rows.iter_mut().enumerate() {
-        row[0] = i;
+    if a.is_ascii() && b.is_ascii() && a.len() <= SHORT && b.len() <= SHORT {
+        let mut rows = [0u8; 3 * (SHORT + 1)];
+        return edits_in(a.as_bytes(), b.as_bytes(), &mut rows);
     }
-    for (j, cell) in rows[0].iter_mut().enumerate() {
-        *cell = j;
+    let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
+    let mut rows = vec![0usize; 3 * (b.len() + 1)];
+    edits_in(&a, &b, &mut rows)
+}
+
+/// The dynamic programme of [`edits`] over three rows of `b.len() + 1` cells
+/// each: the row before the last, the last, and the one being filled.
+fn edits_in<L: Copy + PartialEq, N: Copy + Ord + TryFrom<usize> + Into<usize>>(
+    a: &[L],
+    b: &[L],
+    rows: &mut [N],
+) -> usize {
+    let width = b.len() + 1;
+    let (older, rest) = rows.split_at_mut(width);
+    let (last, rest) = rest.split_at_mut(width);
+    let (mut older, mut last, mut row) = (older, last, &mut rest[..width]);
+    let set = |cell: &mut N, edits: usize| {
+        // Short words have few edits, long ones are counted in usize.
+        if let Ok(edits) = N::try_from(edits) {
+            *cell = edits;
+        }
+    };
+    for (j, cell) in last.iter_mut().enumerate() {
+        set(cell, j);
     }
     for i in 1..=a.len() {
-        for j in 1..=b.len() {
+        set(&mut row[0], i);
+        for j in 1..width {
             let change = usize::from(a[i - 1] != b[j - 1]);
-            let mut best = (rows[i - 1][j] + 1).min(rows[i][j - 1] + 1).min(rows[i - 1][j - 1] + change);
+            let (up, left, slant): (usize, usize, usize) =
+                (last[j].into(), row[j - 1].into(), last[j - 1].into());
+            let mut best = (up + 1).min(left + 1).min(slant + change);
             if i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] {
-                best = best.min(rows[i - 2][j - 2] + 1);
+                let before: usize = older[j - 2].into();
+                best = best.min(before + 1);
             }
-            rows[i][j] = best;
+            set(&mut row[j], best);
         }
+        (older, last, row) = (last, row, older);
     }
-    rows[a.len()][b.len()]
+    last[b.len()].into()
 }
 
 /// How a word sounds, as a letter and three digits (Russell's Soundex), the

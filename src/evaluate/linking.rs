@@ -7,13 +7,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use rayon::prelude::*;
 use serde::Serialize;
 
 use super::metrics::{Interval, Ranking, Resamples};
 use crate::link::cluster;
 use crate::link::compare::cosine;
 use crate::link::record::Pool;
-use crate::link::weights::MergeRule;
+use crate::link::weights::{MergeRule, Weights};
+use crate::link::{Decisions, Linking};
 
 /// How one way of linking answered on a pool of `n` reports.
 #[derive(Clone, Debug, PartialEq)]
@@ -131,100 +133,212 @@ fn b_cubed(
     (total > 0.0).then(|| (p / total, r / total))
 }
 
-/// Every figure of one answer.
-pub fn figures(answer: &Answer, truth: &[Option<usize>], resamples: usize, seed: u64) -> Vec<LinkFigure> {
-    let n = truth.len();
-    let samples = Resamples::new(&drawn(truth), n, resamples, seed);
-    let series: Vec<usize> = (0..n).filter(|&i| truth[i].is_some()).collect();
-    let pool: Vec<usize> = (0..n).collect();
-    let same = |a: usize, b: usize| truth[a].is_some() && truth[a] == truth[b];
-    let together: Vec<(usize, usize)> =
-        pairs(n).filter(|&(a, b)| answer.groups[a] == answer.groups[b]).collect();
-    let wanted: Vec<(usize, usize)> = pairs(n).filter(|&(a, b)| same(a, b)).collect();
-    let weigh = |list: &[(usize, usize)], w: &[f64], right: bool| -> f64 {
-        let counted =
-            list.iter().filter(|&&(a, b)| !right || (same(a, b) && answer.groups[a] == answer.groups[b]));
-        counted.map(|&(a, b)| (w[a] + w[b]) / 2.0).sum()
-    };
-    let precision = |w: &[f64]| ratio(weigh(&together, w, true), weigh(&together, w, false), Some(1.0));
-    let recall = |w: &[f64]| ratio(weigh(&wanted, w, true), weigh(&wanted, w, false), None);
+/// Names of figures, in the order in which they are told.
+const FIGURES: [&str; 13] = [
+    "pairwise precision",
+    "pairwise recall",
+    "pairwise F1",
+    "B-cubed precision, series",
+    "B-cubed recall, series",
+    "B-cubed F1, series",
+    "B-cubed precision, pool",
+    "B-cubed recall, pool",
+    "B-cubed F1, pool",
+    "first hit",
+    "courses found whole",
+    "courses found in part",
+    "AUPRC over pairs",
+];
 
-    // The best partner of each report, ties to the first.
-    let mut best: Vec<(f64, usize)> = vec![(f64::NEG_INFINITY, usize::MAX); n];
-    for ((a, b), &score) in pairs(n).zip(&answer.scores) {
-        for (own, other) in [(a, b), (b, a)] {
-            if score > best[own].0 {
-                best[own] = (score, other);
+/// Figures whose change an ablation tells.
+const ABLATED: [&str; 4] = ["pairwise precision", "pairwise recall", "B-cubed F1, series", "first hit"];
+
+/// An answer held against the truth, ready for any weights of reports.
+struct Held<'a> {
+    answer: &'a Answer,
+    truth: &'a [Option<usize>],
+    series: Vec<usize>,
+    pool: Vec<usize>,
+    /// Pairs of one group.
+    together: Vec<(usize, usize)>,
+    /// Pairs of one course.
+    wanted: Vec<(usize, usize)>,
+    /// Whether the best partner of a report is of its course.
+    hit: Vec<bool>,
+    /// Reports of each course.
+    cases: BTreeMap<usize, Vec<usize>>,
+    ranking: Ranking,
+}
+
+impl<'a> Held<'a> {
+    fn new(answer: &'a Answer, truth: &'a [Option<usize>]) -> Self {
+        let n = truth.len();
+        let same = |a: usize, b: usize| truth[a].is_some() && truth[a] == truth[b];
+        // The best partner of each report, ties to the first.
+        let mut best: Vec<(f64, usize)> = vec![(f64::NEG_INFINITY, usize::MAX); n];
+        for ((a, b), &score) in pairs(n).zip(&answer.scores) {
+            for (own, other) in [(a, b), (b, a)] {
+                if score > best[own].0 {
+                    best[own] = (score, other);
+                }
             }
         }
-    }
-    let hit = |i: usize| best[i].1 < n && same(i, best[i].1);
-
-    let mut cases: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
-    for &i in &series {
-        if let Some(case) = truth[i] {
-            cases.entry(case).or_default().push(i);
+        let series: Vec<usize> = (0..n).filter(|&i| truth[i].is_some()).collect();
+        let mut cases: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+        for &i in &series {
+            if let Some(case) = truth[i] {
+                cases.entry(case).or_default().push(i);
+            }
+        }
+        Self {
+            answer,
+            truth,
+            pool: (0..n).collect(),
+            together: pairs(n).filter(|&(a, b)| answer.groups[a] == answer.groups[b]).collect(),
+            wanted: pairs(n).filter(|&(a, b)| same(a, b)).collect(),
+            hit: (0..n).map(|i| best[i].1 < n && same(i, best[i].1)).collect(),
+            ranking: Ranking::new(
+                pairs(n).zip(&answer.scores).enumerate().map(|(row, ((a, b), s))| (row, *s, same(a, b))),
+            ),
+            series,
+            cases,
         }
     }
-    let of_cases = |test: &dyn Fn(&[usize]) -> bool, w: &[f64]| {
+
+    /// What a figure is over.
+    fn over(&self, figure: &str) -> usize {
+        match figure {
+            "pairwise precision" => self.together.len(),
+            "pairwise recall" | "pairwise F1" => self.wanted.len(),
+            "first hit" if self.answer.scores.is_empty() => 0,
+            "courses found whole" | "courses found in part" => self.cases.len(),
+            "AUPRC over pairs" => self.answer.scores.len(),
+            _ if figure.ends_with("pool") => self.pool.len(),
+            _ => self.series.len(),
+        }
+    }
+
+    /// Weight of pairs; with `right`, of those that are both of one course and of one group.
+    fn weigh(&self, list: &[(usize, usize)], w: &[f64], right: bool) -> f64 {
+        let (truth, groups) = (self.truth, &self.answer.groups);
+        let is_right =
+            |a: usize, b: usize| truth[a].is_some() && truth[a] == truth[b] && groups[a] == groups[b];
+        list.iter().filter(|&&(a, b)| !right || is_right(a, b)).map(|&(a, b)| (w[a] + w[b]) / 2.0).sum()
+    }
+
+    /// Share of courses that pass a test.
+    fn of_cases(&self, test: &dyn Fn(&[usize]) -> bool, w: &[f64]) -> Option<f64> {
         let (mut good, mut all) = (0.0, 0.0);
-        for members in cases.values() {
+        for members in self.cases.values() {
             let weight = w[members[0]];
             all += weight;
             good += if test(members) { weight } else { 0.0 };
         }
         ratio(good, all, None)
-    };
-    let groups = &answer.groups;
-    let whole = |members: &[usize]| members.iter().all(|&m| groups[m] == groups[members[0]]);
-    let part =
-        |members: &[usize]| members.iter().map(|&m| groups[m]).collect::<BTreeSet<_>>().len() < members.len();
-    let ranking = Ranking::new(
-        pairs(n).zip(&answer.scores).enumerate().map(|(row, ((a, b), s))| (row, *s, same(a, b))),
-    );
-    let pair_weights = |w: &[f64]| pairs(n).map(|(a, b)| (w[a] + w[b]) / 2.0).collect::<Vec<f64>>();
+    }
 
-    type Measure<'a> = Box<dyn Fn(&[f64]) -> Option<f64> + Sync + 'a>;
-    let list: Vec<(&'static str, usize, Measure<'_>)> = vec![
-        ("pairwise precision", together.len(), Box::new(precision)),
-        ("pairwise recall", wanted.len(), Box::new(recall)),
-        ("pairwise F1", wanted.len(), Box::new(|w| Some(f1(precision(w)?, recall(w)?)))),
-        (
-            "B-cubed precision, series",
-            series.len(),
-            Box::new(|w| Some(b_cubed(truth, groups, &series, w)?.0)),
-        ),
-        ("B-cubed recall, series", series.len(), Box::new(|w| Some(b_cubed(truth, groups, &series, w)?.1))),
-        (
-            "B-cubed F1, series",
-            series.len(),
-            Box::new(|w| b_cubed(truth, groups, &series, w).map(|(p, r)| f1(p, r))),
-        ),
-        ("B-cubed precision, pool", n, Box::new(|w| Some(b_cubed(truth, groups, &pool, w)?.0))),
-        ("B-cubed recall, pool", n, Box::new(|w| Some(b_cubed(truth, groups, &pool, w)?.1))),
-        ("B-cubed F1, pool", n, Box::new(|w| b_cubed(truth, groups, &pool, w).map(|(p, r)| f1(p, r)))),
-        (
-            "first hit",
-            if answer.scores.is_empty() { 0 } else { series.len() },
-            Box::new(|w| {
-                let (good, all) = series
-                    .iter()
-                    .fold((0.0, 0.0), |(good, all), &i| (good + if hit(i) { w[i] } else { 0.0 }, all + w[i]));
+    /// A figure under weights of reports; `None` where there is nothing to measure.
+    fn value(&self, figure: &str, w: &[f64]) -> Option<f64> {
+        let groups = &self.answer.groups;
+        let selection = if figure.ends_with("pool") { &self.pool } else { &self.series };
+        let cubed = || b_cubed(self.truth, groups, selection, w);
+        match figure {
+            "pairwise precision" => {
+                ratio(self.weigh(&self.together, w, true), self.weigh(&self.together, w, false), Some(1.0))
+            }
+            "pairwise recall" => {
+                ratio(self.weigh(&self.wanted, w, true), self.weigh(&self.wanted, w, false), None)
+            }
+            "pairwise F1" => {
+                Some(f1(self.value("pairwise precision", w)?, self.value("pairwise recall", w)?))
+            }
+            "first hit" => {
+                let all: f64 = self.series.iter().map(|&i| w[i]).sum();
+                let good: f64 = self.series.iter().filter(|&&i| self.hit[i]).map(|&i| w[i]).sum();
                 ratio(good, all, None)
-            }),
-        ),
-        ("courses found whole", cases.len(), Box::new(|w| of_cases(&whole, w))),
-        ("courses found in part", cases.len(), Box::new(|w| of_cases(&part, w))),
-        ("AUPRC over pairs", answer.scores.len(), Box::new(|w| ranking.average_precision(&pair_weights(w)))),
-    ];
-    list.into_iter()
-        .filter(|(_, n, _)| *n > 0)
-        .filter_map(|(name, n, measure)| {
-            let Interval { value, low, high } = samples.interval(&measure)?;
-            // Adding 0 turns −0 into 0.
-            Some(LinkFigure { name, value: value + 0.0, interval: [low + 0.0, high + 0.0], n })
+            }
+            "courses found whole" => {
+                self.of_cases(&|members| members.iter().all(|&m| groups[m] == groups[members[0]]), w)
+            }
+            "courses found in part" => {
+                let parts = |members: &[usize]| members.iter().map(|&m| groups[m]).collect::<BTreeSet<_>>();
+                self.of_cases(&|members| parts(members).len() < members.len(), w)
+            }
+            "AUPRC over pairs" => {
+                let of_pairs: Vec<f64> = pairs(w.len()).map(|(a, b)| (w[a] + w[b]) / 2.0).collect();
+                self.ranking.average_precision(&of_pairs)
+            }
+            _ if figure.starts_with("B-cubed precision") => cubed().map(|(p, _)| p),
+            _ if figure.starts_with("B-cubed recall") => cubed().map(|(_, r)| r),
+            _ => cubed().map(|(p, r)| f1(p, r)),
+        }
+    }
+}
+
+/// One figure from its interval. Adding 0 turns −0 into 0.
+fn figure(name: &'static str, n: usize, interval: &Interval) -> LinkFigure {
+    let Interval { value, low, high } = *interval;
+    LinkFigure { name, value: value + 0.0, interval: [low + 0.0, high + 0.0], n }
+}
+
+/// Every figure of one answer.
+pub fn figures(answer: &Answer, truth: &[Option<usize>], resamples: usize, seed: u64) -> Vec<LinkFigure> {
+    let samples = Resamples::new(&drawn(truth), truth.len(), resamples, seed);
+    let held = Held::new(answer, truth);
+    FIGURES
+        .into_iter()
+        .filter(|name| held.over(name) > 0)
+        .filter_map(|name| {
+            let interval = samples.interval(&|w: &[f64]| held.value(name, w))?;
+            Some(figure(name, held.over(name), &interval))
         })
         .collect()
+}
+
+/// How much lower figures are in `other` than in `full`, on the same resamples.
+pub fn losses(
+    full: &Answer,
+    other: &Answer,
+    truth: &[Option<usize>],
+    resamples: usize,
+    seed: u64,
+) -> Vec<LinkFigure> {
+    let samples = Resamples::new(&drawn(truth), truth.len(), resamples, seed);
+    let (full, other) = (Held::new(full, truth), Held::new(other, truth));
+    ABLATED
+        .into_iter()
+        .filter(|name| full.over(name) > 0)
+        .filter_map(|name| {
+            let lost = |w: &[f64]| Some(full.value(name, w)? - other.value(name, w)?);
+            Some(figure(name, full.over(name), &samples.interval(&lost)?))
+        })
+        .collect()
+}
+
+/// An answer by weights on a pool, linked as `throughline link` does it.
+pub fn answer(name: &str, pool: &Pool, weights: &Weights) -> Answer {
+    let n = pool.records.len();
+    let linking = Linking::new(pool, weights, &Decisions::default());
+    let groups: Vec<Vec<usize>> = linking.groups.iter().map(|g| g.members.clone()).collect();
+    let of_row = |a: usize| (a + 1..n).map(|b| linking.bits(a, b)).collect::<Vec<f64>>();
+    Answer {
+        name: name.into(),
+        groups: numbers(n, &groups),
+        scores: (0..n).into_par_iter().flat_map_iter(of_row).collect(),
+    }
+}
+
+/// Groups that another program made, a line each of an id, a tab and a group.
+/// Reports that it does not name are alone.
+pub fn groups_of_lines(name: &str, text: &str, pool: &Pool) -> Answer {
+    let mut by_group: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+    for (id, group) in text.lines().filter_map(|line| line.split_once('\t')) {
+        if let Some(place) = pool.place(id) {
+            by_group.entry(group).or_default().push(place);
+        }
+    }
+    let groups: Vec<Vec<usize>> = by_group.into_values().collect();
+    Answer { name: name.into(), groups: numbers(pool.records.len(), &groups), scores: Vec::new() }
 }
 
 /// A rival: reports that share a phone, plate, email, handle or person number
@@ -232,12 +346,8 @@ pub fn figures(answer: &Answer, truth: &[Option<usize>], resamples: usize, seed:
 pub fn exact_identifiers(pool: &Pool) -> Answer {
     let n = pool.records.len();
     let shared = |a: usize, b: usize| {
-        let (x, y) = (&pool.records[a], &pool.records[b]);
-        x.exact
-            .iter()
-            .zip(&y.exact)
-            .flat_map(|(u, v)| u.iter().filter(|u| v.iter().any(|v| v.value == u.value)))
-            .count()
+        let (x, y) = (&pool.records[a].whole, &pool.records[b].whole);
+        x.iter().filter(|u| y.iter().any(|v| (v.kind, v.symbol) == (u.kind, u.symbol))).count()
     };
     let scores: Vec<f64> = pairs(n).map(|(a, b)| shared(a, b) as f64).collect();
     let mut numbers: Vec<usize> = (0..n).collect();
@@ -267,7 +377,7 @@ pub fn vectors_alone(pool: &Pool, truth: &[Option<usize>]) -> Answer {
             pairs(n).map(|(a, b)| (a as u32, b as u32, bits(a, b))).filter(|e| e.2 > 0.0).collect();
         let rule = MergeRule { strongest_share: 0.0, threshold_bits: 0.0 };
         let groups: Vec<Vec<usize>> =
-            cluster::groups(n, &edges, rule, &bits).into_iter().map(|g| g.members).collect();
+            cluster::groups(n, &edges, rule, &bits, &|_, _| None).into_iter().map(|g| g.members).collect();
         let numbers = numbers(n, &groups);
         if let Some((p, r)) = b_cubed(truth, &numbers, &series, &ones)
             && f1(p, r) > best.0

@@ -4,7 +4,8 @@
 //! form of declaration is Splink's).
 
 use super::frequency;
-use super::record::{Part, Person, Pool, Record};
+use super::record::{Part, Person, Pool, Record, WORD_UNITS, Whole};
+use super::symbols::{NONE, Symbol, Symbols};
 use crate::codebook::Relationship;
 use crate::entities::names::{self, Agreement};
 
@@ -85,30 +86,40 @@ pub struct Outcome {
 pub type Outcomes = [Option<Outcome>; COMPARISONS.len()];
 
 /// A value that more than this share of a pool holds identifies nobody (and
-/// more than [`MANY_REPORTS`] reports do): a helpline, a shop's postcode.
+/// more than [`MANY_LEAST`] reports do): a helpline, a shop's postcode. More
+/// than [`MANY_MOST`] do so in a pool of any size.
 const MANY_SHARE: f64 = 0.02;
-const MANY_REPORTS: u32 = 25;
+const MANY_LEAST: u32 = 25;
+const MANY_MOST: u32 = 250;
 
-/// Compares two reports; symmetric.
-pub fn compare(pool: &Pool, a: &Record, b: &Record) -> Outcomes {
-    // One order for both directions, so that ties fall alike.
-    let (a, b) = if (&a.id, a.text_hash) <= (&b.id, b.text_hash) { (a, b) } else { (b, a) };
+/// Reports that may hold a value before it identifies nobody.
+pub fn many(reports: usize) -> u32 {
+    ((reports as f64 * MANY_SHARE) as u32).clamp(MANY_LEAST, MANY_MOST)
+}
+
+/// Compares the reports at two places of a pool; symmetric.
+pub fn compare(pool: &Pool, a: usize, b: usize) -> Outcomes {
+    // One order for both directions, so that ties fall alike; places are in
+    // the order of ids.
+    let (a, b) = (&pool.records[a.min(b)], &pool.records[a.max(b)]);
     let mut outcomes: Outcomes = [None; COMPARISONS.len()];
     // Words that other comparisons have counted already.
-    let mut counted: Vec<String> = Vec::new();
-    compare_people(a, b, &mut outcomes, &mut counted);
-    let pool_size = pool.records.len();
-    for kind in 0..a.exact.len() {
-        outcomes[EXACT + kind] = compare_exact(kind, a, b, pool_size, &mut counted);
+    let mut counted: Vec<Symbol> = Vec::new();
+    compare_people(&pool.symbols, a, b, &mut outcomes, &mut counted);
+    if !a.whole.is_empty() && !b.whole.is_empty() {
+        for kind in 0..super::record::KINDS.len() {
+            outcomes[EXACT + kind] =
+                compare_whole(pool, kind, a.of_kind(kind), b.of_kind(kind), &mut counted);
+        }
     }
-    outcomes[ADDRESS] = compare_addresses(a, b, &mut counted);
+    outcomes[ADDRESS] = compare_addresses(pool, a, b, &mut counted);
     outcomes[VEHICLE] = compare_vehicles(a, b, &mut counted);
-    outcomes[PLACE] = compare_places(a, b, &mut counted);
+    outcomes[PLACE] = compare_places(pool, a, b, &mut counted);
     outcomes[WORDS] = Some(compare_words(pool, a, b, &counted));
     outcomes[NARRATIVE] = compare_vectors(a, b);
     outcomes[CONDUCT] = compare_conduct(a, b);
     outcomes[RELATION] = compare_relationship(a, b);
-    outcomes[FORCE] = compare_force(a, b);
+    outcomes[FORCE] = compare_force(&pool.symbols, a, b);
     outcomes[TIME] = compare_time(a, b);
     outcomes
 }
@@ -117,8 +128,47 @@ fn plain(level: usize) -> Option<Outcome> {
     Some(Outcome { level, frequency: None })
 }
 
+fn valued(level: usize, frequency: f32) -> Option<Outcome> {
+    Some(Outcome { level, frequency: Some(f64::from(frequency)) })
+}
+
+/// [`names::compare`] on numbers instead of strings.
+fn compare_names(symbols: &Symbols, a: &Person, b: &Person) -> Agreement {
+    let part = |x: Symbol, y: Symbol| {
+        if x == NONE || y == NONE {
+            None
+        } else if x == y {
+            Some(2u8)
+        } else {
+            Some(u8::from(symbols.alike(x, y)))
+        }
+    };
+    let surname = part(a.surname, b.surname);
+    let given = part(a.given, b.given);
+    // A single unknown word is read as a surname, and may be a given name.
+    let crossed = || {
+        (a.given == NONE || a.surname == NONE || b.given == NONE || b.surname == NONE)
+            && ((a.given != NONE && a.given == b.surname) || (b.given != NONE && b.given == a.surname))
+    };
+    let initial = || {
+        let (x, y) = (symbols.get(a.given), symbols.get(b.given));
+        x.chars().count() == 1 && y.starts_with(x) || y.chars().count() == 1 && x.starts_with(y)
+    };
+    match (given, surname) {
+        (Some(2), Some(2)) => Agreement::Full,
+        (Some(1..), Some(1..)) => Agreement::FullSimilar,
+        (Some(_), Some(1..)) if initial() => Agreement::Surname,
+        (None, Some(1..)) => Agreement::Surname,
+        (Some(1..), None) => Agreement::Given,
+        (Some(0), Some(2)) => Agreement::Family,
+        _ if crossed() => Agreement::Given,
+        (None, None) => Agreement::Unknown,
+        _ => Agreement::Different,
+    }
+}
+
 /// Share of reports that hold what two names have in common.
-fn shared_frequency(agreement: Agreement, a: &Person, b: &Person) -> f64 {
+fn shared_frequency(agreement: Agreement, a: &Person, b: &Person) -> f32 {
     let given = a.frequency[0].max(b.frequency[0]).min(1.0);
     let surname = a.frequency[1].max(b.frequency[1]).min(1.0);
     match agreement {
@@ -141,11 +191,20 @@ fn name_level(agreement: Agreement) -> Option<usize> {
 /// People are matched one to one, the surest first; each match counts under
 /// the roles it has. Who is left over in a role that both reports name is
 /// someone else.
-fn compare_people(a: &Record, b: &Record, outcomes: &mut Outcomes, counted: &mut Vec<String>) {
-    let mut matches: Vec<(usize, usize, f64, usize, usize)> = Vec::new();
+fn compare_people(
+    symbols: &Symbols,
+    a: &Record,
+    b: &Record,
+    outcomes: &mut Outcomes,
+    counted: &mut Vec<Symbol>,
+) {
+    if a.people.is_empty() || b.people.is_empty() {
+        return;
+    }
+    let mut matches: Vec<(usize, usize, f32, usize, usize)> = Vec::new();
     for (i, x) in a.people.iter().enumerate() {
         for (j, y) in b.people.iter().enumerate() {
-            let agreement = names::compare(&x.name, &y.name);
+            let agreement = compare_names(symbols, x, y);
             if let Some(level) = name_level(agreement) {
                 let slot = match (x.part, y.part) {
                     (Part::Suspect, Part::Suspect) => SUSPECT,
@@ -160,34 +219,32 @@ fn compare_people(a: &Record, b: &Record, outcomes: &mut Outcomes, counted: &mut
     matches.sort_by(|m, n| {
         (m.0, m.1).cmp(&(n.0, n.1)).then(m.2.total_cmp(&n.2)).then((m.3, m.4).cmp(&(n.3, n.4)))
     });
-    let (mut used_a, mut used_b) = (vec![false; a.people.len()], vec![false; b.people.len()]);
+    let mut used: Vec<(usize, usize)> = Vec::new();
     for (level, slot, frequency, i, j) in matches {
-        if used_a[i] || used_b[j] {
+        if used.iter().any(|u| u.0 == i || u.1 == j) {
             continue;
         }
-        (used_a[i], used_b[j]) = (true, true);
-        for name in [&a.people[i].name, &b.people[j].name] {
-            counted.extend([name.given.clone(), name.surname.clone()]);
+        used.push((i, j));
+        for person in [&a.people[i], &b.people[j]] {
+            counted.extend([person.given, person.surname]);
         }
         // A slot that is taken leaves the match to the others' slot.
         let slot = if outcomes[slot].is_none() { slot } else { OTHER };
         if outcomes[slot].is_none() {
-            outcomes[slot] = Some(Outcome { level, frequency: Some(frequency) });
+            outcomes[slot] = valued(level, frequency);
         }
     }
     for (slot, part) in [(SUSPECT, Part::Suspect), (VICTIM, Part::Victim)] {
         if outcomes[slot].is_some() {
             continue;
         }
-        let left = |people: &'_ [Person], used: &[bool]| -> Vec<usize> {
-            (0..people.len()).filter(|&i| !used[i] && people[i].part == part).collect()
-        };
-        let (left_a, left_b) = (left(&a.people, &used_a), left(&b.people, &used_b));
         let mut best: Option<Agreement> = None;
-        for &i in &left_a {
-            for &j in &left_b {
-                let agreement = names::compare(&a.people[i].name, &b.people[j].name);
-                best = Some(best.map_or(agreement, |b| b.min(agreement)));
+        for (i, x) in a.people.iter().enumerate().filter(|(_, p)| p.part == part) {
+            for (j, y) in b.people.iter().enumerate().filter(|(_, p)| p.part == part) {
+                if !used.iter().any(|u| u.0 == i || u.1 == j) {
+                    let agreement = compare_names(symbols, x, y);
+                    best = Some(best.map_or(agreement, |b| b.min(agreement)));
+                }
             }
         }
         outcomes[slot] = match best {
@@ -198,43 +255,44 @@ fn compare_people(a: &Record, b: &Record, outcomes: &mut Outcomes, counted: &mut
     }
 }
 
-fn compare_exact(
+fn compare_whole(
+    pool: &Pool,
     kind: usize,
-    a: &Record,
-    b: &Record,
-    pool_size: usize,
-    counted: &mut Vec<String>,
+    x: &[Whole],
+    y: &[Whole],
+    counted: &mut Vec<Symbol>,
 ) -> Option<Outcome> {
-    let (x, y) = (&a.exact[kind], &b.exact[kind]);
     if x.is_empty() || y.is_empty() {
         return None;
     }
-    let many = MANY_REPORTS.max((pool_size as f64 * MANY_SHARE) as u32);
+    let many = many(pool.reports);
     let mut similar = false;
     let mut too_common = false;
     let mut same: Option<u32> = None;
     for u in x {
         for v in y {
-            if u.value == v.value {
+            if u.symbol == v.symbol {
                 if u.reports > many {
                     too_common = true;
                 } else {
                     same = Some(same.map_or(u.reports, |s| s.min(u.reports)));
-                    counted.push(u.value.to_lowercase());
+                    counted.extend(pool.parts(&u.symbol));
                 }
             } else if kind == PLATE {
+                let (u_text, v_text) = (pool.symbols.get(u.symbol), pool.symbols.get(v.symbol));
                 let (short, long) =
-                    if u.value.len() < v.value.len() { (&u.value, &v.value) } else { (&v.value, &u.value) };
+                    if u_text.len() < v_text.len() { (u_text, v_text) } else { (v_text, u_text) };
                 let partial = short.len() >= 3
                     && short.len() < long.len()
-                    && (long.starts_with(short.as_str()) || long.ends_with(short.as_str()));
+                    && (long.starts_with(short) || long.ends_with(short));
                 let mistyped = short.len() == 7 && long.len() == 7 && names::edits(short, long) == 1;
                 if partial || mistyped {
                     similar = true;
-                    counted.extend([u.value.to_lowercase(), v.value.to_lowercase()]);
+                    counted.extend(pool.parts(&u.symbol).iter().chain(pool.parts(&v.symbol)));
                 }
             } else if kind == HANDLE {
-                similar |= u.value.len() >= 6 && v.value.len() >= 6 && names::edits(&u.value, &v.value) <= 1;
+                let (u, v) = (pool.symbols.get(u.symbol), pool.symbols.get(v.symbol));
+                similar |= u.len() >= 6 && v.len() >= 6 && names::edits(u, v) <= 1;
             }
         }
     }
@@ -252,16 +310,16 @@ fn compare_exact(
     plain(if three { 2 } else { 1 })
 }
 
-fn compare_addresses(a: &Record, b: &Record, counted: &mut Vec<String>) -> Option<Outcome> {
+fn compare_addresses(pool: &Pool, a: &Record, b: &Record, counted: &mut Vec<Symbol>) -> Option<Outcome> {
     if a.addresses.is_empty() || b.addresses.is_empty() {
         return None;
     }
-    let mut best: Option<(usize, f64)> = None;
+    let mut best: Option<(usize, f32)> = None;
     for x in &a.addresses {
         for y in &b.addresses {
-            let known = x.street != "-" && y.street != "-";
-            let street = known && (x.street == y.street || names::alike(&x.street, &y.street));
-            let number = x.number.is_some() && x.number == y.number;
+            let known = x.street != NONE && y.street != NONE;
+            let street = known && (x.street == y.street || pool.symbols.alike(x.street, y.street));
+            let number = x.number != NONE && x.number == y.number;
             let level = match (street, number) {
                 (true, true) => 0,
                 (false, true) if !known => 1,
@@ -269,10 +327,10 @@ fn compare_addresses(a: &Record, b: &Record, counted: &mut Vec<String>) -> Optio
                 _ => continue,
             };
             if street {
-                counted.extend(x.street.split(' ').chain(y.street.split(' ')).map(str::to_owned));
+                counted.extend(pool.parts(&x.street).iter().chain(pool.parts(&y.street)));
             }
             if number {
-                counted.extend(x.number.clone());
+                counted.push(x.number);
             }
             let frequency = x.frequency.max(y.frequency);
             if best.is_none_or(|(l, f)| (level, frequency) < (l, f)) {
@@ -281,94 +339,84 @@ fn compare_addresses(a: &Record, b: &Record, counted: &mut Vec<String>) -> Optio
         }
     }
     match best {
-        Some((level, frequency)) => Some(Outcome { level, frequency: Some(frequency) }),
+        Some((level, frequency)) => valued(level, frequency),
         None => plain(3),
     }
 }
 
-fn compare_vehicles(a: &Record, b: &Record, counted: &mut Vec<String>) -> Option<Outcome> {
+fn compare_vehicles(a: &Record, b: &Record, counted: &mut Vec<Symbol>) -> Option<Outcome> {
     if a.vehicles.is_empty() || b.vehicles.is_empty() {
         return None;
     }
-    let mut best: Option<(usize, f64)> = None;
+    let mut best: Option<(usize, f32)> = None;
+    let clash = |x: Symbol, y: Symbol| x != NONE && y != NONE && x != y;
+    let same = |x: Symbol, y: Symbol| x != NONE && x == y;
     for x in &a.vehicles {
         for y in &b.vehicles {
-            let models_clash = x.model.is_some() && y.model.is_some() && x.model != y.model;
-            let colours_clash = x.colour.is_some() && y.colour.is_some() && x.colour != y.colour;
-            if x.make != y.make || models_clash || colours_clash {
+            if x.make != y.make || clash(x.model, y.model) || clash(x.colour, y.colour) {
                 continue;
             }
-            let colour = x.colour.is_some() && x.colour == y.colour;
-            let model = x.model.is_some() && x.model == y.model;
+            let colour = same(x.colour, y.colour);
             let mut frequency = x.frequency.max(y.frequency);
             if colour {
                 frequency *= x.colour_frequency;
             }
             let level = if colour {
                 0
-            } else if model {
+            } else if same(x.model, y.model) {
                 1
             } else {
                 2
             };
-            counted.push(x.make.clone());
-            counted.extend(x.model.clone());
-            counted.extend(x.colour.clone());
+            counted.extend([x.make, x.model, x.colour]);
             if best.is_none_or(|(l, f)| (level, frequency) < (l, f)) {
                 best = Some((level, frequency));
             }
         }
     }
     match best {
-        Some((level, frequency)) => Some(Outcome { level, frequency: Some(frequency) }),
+        Some((level, frequency)) => valued(level, frequency),
         None => plain(3),
     }
 }
 
-fn compare_places(a: &Record, b: &Record, counted: &mut Vec<String>) -> Option<Outcome> {
+fn compare_places(pool: &Pool, a: &Record, b: &Record, counted: &mut Vec<Symbol>) -> Option<Outcome> {
     if a.places.is_empty() || b.places.is_empty() {
         return None;
     }
-    let mut best: Option<f64> = None;
+    let mut best: Option<f32> = None;
     for (place, frequency) in &a.places {
         if b.places.iter().any(|(other, _)| other == place) {
-            counted.extend(place.split(' ').map(str::to_owned));
-            best = Some(best.map_or(*frequency, |f: f64| f.min(*frequency)));
+            counted.extend(pool.parts(place));
+            best = Some(best.map_or(*frequency, |f: f32| f.min(*frequency)));
         }
     }
     match best {
-        Some(frequency) => Some(Outcome { level: 0, frequency: Some(frequency) }),
+        Some(frequency) => valued(0, frequency),
         None => plain(1),
     }
 }
 
 /// Bits of the rare words that both texts have, less what texts of their
 /// lengths share by chance; words that another comparison counted are left out.
-pub(super) fn shared_word_bits(pool: &Pool, a: &Record, b: &Record, counted: &[String]) -> f64 {
+fn shared_word_bits(pool: &Pool, a: &Record, b: &Record, counted: &[Symbol]) -> f64 {
     let (mut i, mut j) = (0, 0);
-    let mut bits = 0.0;
+    let mut units = 0u64;
     while i < a.words.len() && j < b.words.len() {
-        match a.words[i].cmp(&b.words[j]) {
-            std::cmp::Ordering::Less => i += 1,
-            std::cmp::Ordering::Greater => j += 1,
-            std::cmp::Ordering::Equal => {
-                if let Some((word, share)) = pool.words.get(a.words[i] as usize)
-                    && !counted.iter().any(|c| c == word)
-                {
-                    bits -= share.log2();
-                }
-                i += 1;
-                j += 1;
-            }
+        let (x, y) = (a.words[i], b.words[j]);
+        if x == y && !counted.contains(&x) {
+            units += u64::from(pool.word_units(x));
         }
+        i += usize::from(x <= y);
+        j += usize::from(y <= x);
     }
     // A rare word of one text stands in the other with its share, scaled by
     // how long the other is against a usual text of 60 such words.
-    let chance = (a.chance_bits * b.length + b.chance_bits * a.length) / 120.0;
+    let bits = units as f64 / WORD_UNITS;
+    let chance = (a.chance_bits * f64::from(b.length) + b.chance_bits * f64::from(a.length)) / 120.0;
     if bits > 0.0 { (bits - chance).max(0.01) } else { 0.0 }
 }
-
-fn compare_words(pool: &Pool, a: &Record, b: &Record, counted: &[String]) -> Outcome {
+fn compare_words(pool: &Pool, a: &Record, b: &Record, counted: &[Symbol]) -> Outcome {
     let bits = shared_word_bits(pool, a, b, counted);
     let level = [45.0, 32.0, 22.0, 14.0, 7.0, 0.0].iter().position(|over| bits > *over).unwrap_or(6);
     Outcome { level, frequency: None }
@@ -376,12 +424,16 @@ fn compare_words(pool: &Pool, a: &Record, b: &Record, counted: &[String]) -> Out
 
 /// Cosine of the vectors for linking; `None` where one has none.
 pub fn cosine(a: &Record, b: &Record) -> Option<f32> {
-    let ((x, nx), (y, ny)) = (&a.vector, &b.vector);
-    if x.len() != y.len() || *nx == 0.0 || *ny == 0.0 {
+    if a.vector.len() != b.vector.len() || a.norm == 0.0 || b.norm == 0.0 {
         return None;
     }
-    let dot: i32 = x.iter().zip(y).map(|(u, v)| i32::from(*u) * i32::from(*v)).sum();
-    Some(dot as f32 / (nx * ny))
+    Some(dot(&a.vector, &b.vector) as f32 / (a.norm * b.norm))
+}
+
+/// Sum of products of two vectors of one length.
+#[inline(always)]
+pub fn dot(a: &[i8], b: &[i8]) -> i32 {
+    a.iter().zip(b).map(|(x, y)| i32::from(*x) * i32::from(*y)).sum()
 }
 
 fn compare_vectors(a: &Record, b: &Record) -> Option<Outcome> {
@@ -406,11 +458,13 @@ fn compare_relationship(a: &Record, b: &Record) -> Option<Outcome> {
     plain(usize::from(a.relationship != b.relationship))
 }
 
-fn compare_force(a: &Record, b: &Record) -> Option<Outcome> {
-    let (x, y) = (a.force.as_ref()?, b.force.as_ref()?);
-    plain(if x == y {
+fn compare_force(symbols: &Symbols, a: &Record, b: &Record) -> Option<Outcome> {
+    if a.force == NONE || b.force == NONE {
+        return None;
+    }
+    plain(if a.force == b.force {
         0
-    } else if frequency::are_neighbours(x, y) {
+    } else if frequency::are_neighbours(symbols.get(a.force), symbols.get(b.force)) {
         1
     } else {
         2

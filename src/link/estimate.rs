@@ -19,10 +19,10 @@ pub struct Observed {
 pub fn observe(pool: &Pool, case: &dyn Fn(&str) -> Option<String>) -> Vec<Observed> {
     let cases: Vec<Option<String>> = pool.records.iter().map(|r| case(&r.id)).collect();
     let mut observed = Vec::new();
-    for (i, a) in pool.records.iter().enumerate() {
-        for (j, b) in pool.records.iter().enumerate().skip(i + 1) {
+    for i in 0..cases.len() {
+        for j in i + 1..cases.len() {
             let matched = cases[i].is_some() && cases[i] == cases[j];
-            observed.push(Observed { outcomes: compare(pool, a, b), matched });
+            observed.push(Observed { outcomes: compare(pool, i, j), matched });
         }
     }
     observed

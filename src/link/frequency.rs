@@ -8,6 +8,8 @@ use std::sync::OnceLock;
 
 use serde::Deserialize;
 
+use super::symbols::{Symbol, Symbols};
+
 /// Reports that the shipped table is worth against the pool's own counts.
 const TABLE_WEIGHT: f64 = 2000.0;
 
@@ -28,6 +30,8 @@ pub enum Sort {
     Colour,
     /// Words of narratives.
     Word,
+    /// Surnames of suspects.
+    Suspect,
 }
 
 impl Sort {
@@ -41,6 +45,7 @@ impl Sort {
             Self::Car => 2e-3,
             Self::Colour => 2e-2,
             Self::Word => 1e-4,
+            Self::Suspect => 1e-4,
         }
     }
 }
@@ -80,7 +85,7 @@ struct People {
 }
 
 struct Tables {
-    values: BTreeMap<(Sort, String), f64>,
+    values: BTreeMap<Sort, BTreeMap<String, f64>>,
     neighbours: BTreeMap<String, Vec<String>>,
 }
 
@@ -95,14 +100,15 @@ fn weighted(entry: &str) -> (String, f64) {
 fn tables() -> &'static Tables {
     static TABLES: OnceLock<Tables> = OnceLock::new();
     TABLES.get_or_init(|| {
-        let mut values: BTreeMap<(Sort, String), f64> = BTreeMap::new();
+        let mut values: BTreeMap<Sort, BTreeMap<String, f64>> = BTreeMap::new();
         let mut add =
             |sort: Sort, entries: &[String], scale: f64, uniform: &dyn Fn(&str) -> Option<String>| {
                 let total: f64 = entries.iter().map(|e| weighted(e).1).sum();
                 for entry in entries {
                     let (name, weight) = weighted(entry);
                     if let Some(value) = uniform(&name) {
-                        *values.entry((sort, value)).or_default() += scale * weight / total.max(1.0);
+                        *values.entry(sort).or_default().entry(value).or_default() +=
+                            scale * weight / total.max(1.0);
                     }
                 }
             };
@@ -141,7 +147,7 @@ fn tables() -> &'static Tables {
             if let Some((word, count)) = line.split_once('\t')
                 && let Ok(count) = count.parse::<f64>()
             {
-                values.insert((Sort::Word, word.to_owned()), count / reports);
+                values.entry(Sort::Word).or_default().insert(word.to_owned(), count / reports);
             }
         }
         Tables { values, neighbours }
@@ -150,14 +156,14 @@ fn tables() -> &'static Tables {
 
 /// Share of reports that hold a value, by the shipped tables.
 pub fn shipped(sort: Sort, value: &str) -> f64 {
-    tables().values.get(&(sort, value.to_owned())).copied().unwrap_or(0.0).max(sort.unseen())
+    tables().values.get(&sort).and_then(|of| of.get(value)).copied().unwrap_or(0.0).max(sort.unseen())
 }
 
 /// Every value of a sort in the shipped tables with its share of reports, in
 /// the order of values.
 pub fn shipped_values(sort: Sort) -> Vec<(String, f64)> {
-    let of_sort = tables().values.iter().filter(|((s, _), _)| *s == sort);
-    of_sort.map(|((_, value), share)| (value.clone(), *share)).collect()
+    let of_sort = tables().values.get(&sort).into_iter().flatten();
+    of_sort.map(|(value, share)| (value.clone(), *share)).collect()
 }
 
 /// Whether two forces are neighbours; forces that no table knows are none.
@@ -166,32 +172,101 @@ pub fn are_neighbours(a: &str, b: &str) -> bool {
     of(a, b) || of(b, a)
 }
 
-/// Counts of values in a pool.
+/// What a value is counted as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Class {
+    /// A part of a value that many reports share.
+    Part(Sort),
+    /// A whole value of a kind that is compared as a whole, by its place in
+    /// [`KINDS`](super::record::KINDS).
+    Whole(u8),
+}
+
+impl Class {
+    /// A small number of its own, the same in every run.
+    pub fn number(self) -> u8 {
+        match self {
+            Self::Part(sort) => sort as u8,
+            Self::Whole(kind) => 16 + kind,
+        }
+    }
+}
+
+/// Every class in the order of its numbers.
+pub fn classes() -> impl Iterator<Item = Class> {
+    let parts = [
+        Sort::Given,
+        Sort::Surname,
+        Sort::Street,
+        Sort::Place,
+        Sort::Car,
+        Sort::Colour,
+        Sort::Word,
+        Sort::Suspect,
+    ];
+    let wholes = (0..super::record::KINDS.len() as u8).map(Class::Whole);
+    parts.into_iter().map(Class::Part).chain(wholes)
+}
+
+/// Counts of a pool that is kept elsewhere, in a store.
+pub trait Counted {
+    /// Reports of the pool.
+    fn reports(&self) -> usize;
+    /// Reports that hold the value.
+    fn count(&self, class: Class, value: &str) -> u32;
+}
+
+/// Counts of values in a pool: in how many reports each stands.
 #[derive(Clone, Debug, Default)]
 pub struct Counts {
-    counts: std::collections::HashMap<(Sort, String), u32>,
-    reports: u32,
+    /// Words, by symbol: of them there are most.
+    words: Vec<u32>,
+    /// All else, by class and symbol.
+    others: std::collections::HashMap<(u8, Symbol), u32>,
+    /// Reports that were counted.
+    pub reports: usize,
 }
 
 impl Counts {
-    /// Counts one report's values; each must come once.
-    pub fn add<'a>(&mut self, values: impl Iterator<Item = (Sort, &'a str)>) {
-        self.reports += 1;
-        for (sort, value) in values {
-            *self.counts.entry((sort, value.to_owned())).or_default() += 1;
+    /// Counts one value of one report; it must come once.
+    pub fn add(&mut self, class: Class, symbol: Symbol) {
+        if class == Class::Part(Sort::Word) {
+            let place = symbol as usize;
+            if place >= self.words.len() {
+                self.words.resize(place + 1 + place / 2, 0);
+            }
+            self.words[place] += 1;
+        } else {
+            *self.others.entry((class.number(), symbol)).or_default() += 1;
         }
     }
 
     /// Reports of the pool that hold the value.
-    pub fn count(&self, sort: Sort, value: &str) -> u32 {
-        self.counts.get(&(sort, value.to_owned())).copied().unwrap_or(0)
+    pub fn count(&self, class: Class, symbol: Symbol) -> u32 {
+        if class == Class::Part(Sort::Word) {
+            return self.words.get(symbol as usize).copied().unwrap_or(0);
+        }
+        self.others.get(&(class.number(), symbol)).copied().unwrap_or(0)
+    }
+
+    /// Sets a count that was taken elsewhere.
+    pub fn set(&mut self, class: Class, symbol: Symbol, count: u32) {
+        if class == Class::Part(Sort::Word) {
+            let place = symbol as usize;
+            if place >= self.words.len() {
+                self.words.resize(place + 1, 0);
+            }
+            self.words[place] = count;
+        } else {
+            self.others.insert((class.number(), symbol), count);
+        }
     }
 
     /// Share of reports that hold a value: the pool's count shrunk towards
     /// the shipped share, (count + 2000 · shipped) / (reports + 2000).
-    pub fn frequency(&self, sort: Sort, value: &str) -> f64 {
-        let count = f64::from(self.count(sort, value));
-        (count + TABLE_WEIGHT * shipped(sort, value)) / (f64::from(self.reports) + TABLE_WEIGHT)
+    pub fn frequency(&self, sort: Sort, symbol: Symbol, symbols: &Symbols) -> f64 {
+        let count = f64::from(self.count(Class::Part(sort), symbol));
+        (count + TABLE_WEIGHT * shipped(sort, symbols.get(symbol))) / (self.reports as f64 + TABLE_WEIGHT)
     }
 }
 
@@ -211,12 +286,13 @@ mod tests {
 
     #[test]
     fn a_value_of_half_the_pool_is_common_whatever_the_table_says() {
-        let mut counts = Counts::default();
-        for i in 0..10_000 {
-            let value = if i % 2 == 0 { "dray" } else { "x" };
-            counts.add(std::iter::once((Sort::Surname, value)));
+        let mut symbols = Symbols::default();
+        let dray = symbols.intern("dray");
+        let mut counts = Counts { reports: 10_000, ..Counts::default() };
+        for _ in 0..5000 {
+            counts.add(Class::Part(Sort::Surname), dray);
         }
-        assert!(counts.frequency(Sort::Surname, "dray") > 0.4);
-        assert!(Counts::default().frequency(Sort::Surname, "dray") < 1e-3);
+        assert!(counts.frequency(Sort::Surname, dray, &symbols) > 0.4);
+        assert!(Counts::default().frequency(Sort::Surname, dray, &symbols) < 1e-3);
     }
 }

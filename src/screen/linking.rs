@@ -3,13 +3,14 @@
 
 use crate::error::Result;
 use crate::features::Features;
+use crate::link::record::PoolBuilder;
 use crate::link::weights::Weights;
-use crate::link::{Group, Link, link};
+use crate::link::{Decisions, Group, Link, Linking, duplicates};
 
 /// The reports of a batch that are to be linked.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Batch {
-    features: Vec<Features>,
+    builder: PoolBuilder,
 }
 
 /// What linking a batch gives, its pairs apart.
@@ -26,15 +27,18 @@ pub(super) struct Joined {
 impl Batch {
     /// Takes a report in.
     pub fn add(&mut self, features: Features) {
-        self.features.push(features);
+        self.builder.extend(std::slice::from_ref(&features));
     }
 
     /// Links the reports; `each` gets every pair that is told.
     pub fn link(self, weights: &Weights, each: &mut dyn FnMut(&Link) -> Result<()>) -> Result<Joined> {
-        let linked = link(&self.features, weights);
-        drop(self.features);
-        linked.links.iter().try_for_each(each)?;
-        let duplicates = linked.duplicates.len();
-        Ok(Joined { groups: linked.groups, compared: linked.compared, duplicates })
+        let pool = self.builder.finish(None);
+        let linking = Linking::new(&pool, weights, &Decisions::default());
+        linking.told.iter().try_for_each(|pair| each(&linking.link(*pair)))?;
+        Ok(Joined {
+            groups: linking.groups.iter().map(|group| linking.group(group)).collect(),
+            compared: linking.compared,
+            duplicates: duplicates(&pool).len(),
+        })
     }
 }
