@@ -20,6 +20,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("corpus", &["codebook", "report", "text"]),
     ("features", &["assess", "codebook", "entities", "report"]),
     ("link", &["codebook", "entities", "features"]),
+    ("store", &["codebook", "entities", "features", "link"]),
     ("conduct", &["assess", "codebook", "entities", "features", "link", "report"]),
     ("evaluate", &["assess", "codebook", "corpus", "entities", "link", "model", "report", "text", "nn"]),
     ("train", &["assess", "codebook", "corpus", "entities", "evaluate", "model", "nn", "text"]),
@@ -28,7 +29,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
         "cli",
         &[
             "assess", "codebook", "conduct", "corpus", "entities", "evaluate", "features", "link", "model",
-            "render", "report", "text", "train",
+            "render", "report", "store", "text", "train",
         ],
     ),
 ];
@@ -40,6 +41,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("gemm", &["nn"]),
     ("clap", &["cli"]),
     ("hf_hub", &["model"]),
+    ("rusqlite", &["store"]),
     ("tokenizers", &["text"]),
     ("println!", &[]),
     ("eprintln!", &[]),
