@@ -14,6 +14,7 @@ use crate::codebook::{Group as IndicatorGroup, Indicator};
 use crate::features::{Assessed, date_of, text_hash};
 use crate::link::Group;
 use crate::link::record::{Pool, Record};
+use crate::link::weights::Weights;
 use crate::report::{Report, dates};
 
 pub use sheet::{Arithmetic, Found, Heading, Occasion, PersonOfCourse, Sheet, sheet};
@@ -161,7 +162,7 @@ fn of_groups(assessed: &Assessed, groups: &[IndicatorGroup]) -> Vec<Indicator> {
 }
 
 /// The course of a group of reports, without a name yet.
-pub fn course(group: &Group, assessed: &BTreeMap<&str, &Assessed>) -> Course {
+pub fn course(group: &Group, assessed: &BTreeMap<&str, &Assessed>, weights: &Weights) -> Course {
     let reports = in_time(&group.reports, assessed);
     let mut limbs = Limbs::default();
     let mut spo = Spo::default();
@@ -225,7 +226,7 @@ pub fn course(group: &Group, assessed: &BTreeMap<&str, &Assessed>) -> Course {
         schema: COURSE_SCHEMA.into(),
         course: String::new(),
         reports: reports.iter().map(|r| r.report.id.clone()).collect(),
-        p: round6(group.p_linked * p_stalking),
+        p: round6(weights.course_p(group.p_linked, p_stalking)),
         occasions: texts.len(),
         first: dates_of_occasions.first().map(|d| dates::write(*d)),
         last: dates_of_occasions.last().map(|d| dates::write(*d)),
@@ -244,7 +245,7 @@ fn round6(p: f64) -> f64 {
 
 /// The course of a group of which only features are known: dates, letters and
 /// kinds of conduct, and nothing to quote.
-fn course_of_features(group: &Group, pool: &Pool) -> Course {
+fn course_of_features(group: &Group, pool: &Pool, weights: &Weights) -> Course {
     let mut records: Vec<&Record> =
         group.reports.iter().filter_map(|id| pool.place(id)).map(|place| &pool.records[place]).collect();
     records.sort_by_key(|r| (r.day.is_none(), r.day, &r.id));
@@ -277,7 +278,7 @@ fn course_of_features(group: &Group, pool: &Pool) -> Course {
         schema: COURSE_SCHEMA.into(),
         course: String::new(),
         reports: records.iter().map(|r| r.id.to_string()).collect(),
-        p: round6(group.p_linked * p_stalking),
+        p: round6(weights.course_p(group.p_linked, p_stalking)),
         occasions: distinct.len(),
         first: days.first().and_then(date),
         last: days.last().and_then(date),
@@ -290,27 +291,44 @@ fn course_of_features(group: &Group, pool: &Pool) -> Course {
     }
 }
 
-/// The groups that are suspected courses where not every report has its text;
-/// what is known of the others is in the pool.
-pub fn courses_of_pool(groups: &[Group], pool: &Pool, assessed: &[Assessed]) -> Vec<Course> {
+/// The groups that are suspected courses, named `K0001` on in the order of
+/// their first dates. A linked group whose texts do not read like stalking is
+/// none, nor is one text that came twice. Where not every report of a group
+/// has its text, its course is what the pool knows.
+pub fn courses_of_pool(
+    groups: &[Group],
+    pool: &Pool,
+    assessed: &[Assessed],
+    weights: &Weights,
+) -> Vec<Course> {
     let by_id: BTreeMap<&str, &Assessed> = assessed.iter().map(|a| (a.report.id.as_str(), a)).collect();
     let has_texts = |group: &Group| group.reports.iter().all(|id| by_id.contains_key(id.as_str()));
-    named(
-        groups.iter().map(|group| {
-            if has_texts(group) { course(group, &by_id) } else { course_of_features(group, pool) }
-        }),
-    )
+    named(groups.iter().map(|group| {
+        if has_texts(group) {
+            course(group, &by_id, weights)
+        } else {
+            course_of_features(group, pool, weights)
+        }
+    }))
 }
 
 /// Courses of a store under their numbers there.
-pub fn numbered_courses(groups: &BTreeMap<i64, Group>, pool: &Pool, assessed: &[Assessed]) -> Vec<Course> {
+pub fn numbered_courses(
+    groups: &BTreeMap<i64, Group>,
+    pool: &Pool,
+    assessed: &[Assessed],
+    weights: &Weights,
+) -> Vec<Course> {
     let by_id: BTreeMap<&str, &Assessed> = assessed.iter().map(|a| (a.report.id.as_str(), a)).collect();
     let has_texts = |group: &Group| group.reports.iter().all(|id| by_id.contains_key(id.as_str()));
     groups
         .iter()
         .map(|(number, group)| {
-            let found =
-                if has_texts(group) { course(group, &by_id) } else { course_of_features(group, pool) };
+            let found = if has_texts(group) {
+                course(group, &by_id, weights)
+            } else {
+                course_of_features(group, pool, weights)
+            };
             Course { course: format!("K{number:04}"), ..found }
         })
         .filter(is_told)
@@ -320,14 +338,6 @@ pub fn numbered_courses(groups: &BTreeMap<i64, Group>, pool: &Pool, assessed: &[
 /// Whether a course is told: likely enough, and more than one occasion.
 fn is_told(course: &Course) -> bool {
     course.p >= LEAST_P && course.occasions > 1
-}
-
-/// The groups that are suspected courses, named `K0001` on in the order of
-/// their first dates. A linked group whose texts do not read like stalking is
-/// none, nor is one text that came twice.
-pub fn courses(groups: &[Group], assessed: &[Assessed]) -> Vec<Course> {
-    let by_id: BTreeMap<&str, &Assessed> = assessed.iter().map(|a| (a.report.id.as_str(), a)).collect();
-    named(groups.iter().map(|group| course(group, &by_id)))
 }
 
 /// Keeps those that are told, and names them.

@@ -21,6 +21,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("corpus", &["codebook", "report", "text"]),
     ("features", &["assess", "codebook", "entities", "report"]),
     ("link", &["codebook", "entities", "features"]),
+    ("store", &["codebook", "entities", "features", "link"]),
     ("conduct", &["assess", "codebook", "entities", "features", "link", "report"]),
     ("evaluate", &["assess", "codebook", "corpus", "entities", "link", "model", "report", "text", "nn"]),
     ("train", &["assess", "codebook", "corpus", "entities", "evaluate", "model", "nn", "text"]),
@@ -36,7 +37,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
         "cli",
         &[
             "assess", "codebook", "conduct", "corpus", "entities", "evaluate", "features", "link", "model",
-            "render", "report", "screen", "text", "train",
+            "render", "report", "screen", "store", "text", "train",
         ],
     ),
 ];
@@ -49,7 +50,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("clap", &["cli"]),
     ("hf_hub", &["model"]),
     ("parquet::", &["report"]),
-    ("rusqlite", &["screen"]),
+    ("rusqlite", &["screen", "store"]),
     ("tokenizers", &["text"]),
     ("println!", &[]),
     ("eprintln!", &[]),

@@ -247,3 +247,102 @@ fn linking_is_measured_beside_rivals() {
         assert!(ran.stdout.contains(part), "{part}: {}", ran.stdout);
     }
 }
+
+/// A pool of made-up features and the folder that it lies in.
+fn made_up(reports: usize) -> (tempfile::TempDir, Vec<String>) {
+    let folder = tempfile::tempdir().unwrap();
+    let pool = folder.path().join("pool.jsonl");
+    let number = reports.to_string();
+    run(&["generate", "pool", "--reports", &number, "--out", pool.to_str().unwrap()]).expect(0);
+    let lines = std::fs::read_to_string(pool).unwrap().lines().map(str::to_owned).collect();
+    (folder, lines)
+}
+
+fn id_of(line: &str) -> String {
+    let value: Value = serde_json::from_str(line).unwrap();
+    value["features"]["id"].as_str().unwrap().to_owned()
+}
+
+#[test]
+fn features_are_linked_in_any_order_and_bad_lines_are_refused() {
+    let (folder, mut lines) = made_up(900);
+    let link = |lines: &[String], out: &str, status: i32| {
+        let input = folder.path().join("in.jsonl");
+        std::fs::write(&input, lines.join("\n") + "\n").unwrap();
+        let out = folder.path().join(out);
+        run(&["link", input.to_str().unwrap(), "--out", out.to_str().unwrap()]).expect(status)
+    };
+    link(&lines, "first", 0);
+    lines.reverse();
+    lines.push(lines[3].clone());
+    lines.push("{\"schema\": \"throughline.features/1\", \"features\": 7}".into());
+    let ran = link(&lines, "second", 1);
+    assert!(ran.stderr.contains(&format!("the id {} comes twice", id_of(&lines[3]))), "{}", ran.stderr);
+    assert!(ran.stderr.contains("in.jsonl:902"), "{}", ran.stderr);
+    for name in ["courses.jsonl", "links.jsonl"] {
+        let read = |out: &str| std::fs::read(folder.path().join(out).join(name)).unwrap();
+        assert!(read("first") == read("second"), "{name}");
+    }
+    assert!(!folder.path().join("first/assessed.jsonl").exists(), "there are no texts to keep");
+}
+
+#[test]
+fn a_store_takes_new_reports_and_keeps_decisions() {
+    let (folder, lines) = made_up(700);
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let (store, out) = (path("force.db"), path("out"));
+    std::fs::write(path("a.jsonl"), lines[..690].join("\n")).unwrap();
+    std::fs::write(path("b.jsonl"), lines[689..].join("\n")).unwrap();
+    run(&["link", &path("a.jsonl"), "--store", &store, "--out", &out]).expect(0);
+    // One report is there already; the others join.
+    let ran = run(&["link", &path("b.jsonl"), "--store", &store, "--out", &out]).expect(1);
+    assert!(ran.stderr.contains("the store holds the id"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("10 reports joined the store"), "{}", ran.stderr);
+    let links = std::fs::read_to_string(path("out/links.jsonl")).unwrap();
+    for pair in links.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()) {
+        let sum: f64 = pair["evidence"].as_array().unwrap().iter().map(|e| e["bits"].as_f64().unwrap()).sum();
+        assert!((sum - pair["bits"].as_f64().unwrap()).abs() < 1e-6, "{pair}");
+    }
+    let pair = format!("{},{}", id_of(&lines[0]), id_of(&lines[300]));
+    let ran = run(&["link", "--store", &store, "--out", &out, "--confirm", &pair]).expect(0);
+    assert!(ran.stderr.contains("is linked with"), "{}", ran.stderr);
+    // Linked anew from the store, the decision stands and can be seen.
+    run(&["link", &store, "--out", &path("anew")]).expect(0);
+    let links = std::fs::read_to_string(path("anew/links.jsonl")).unwrap();
+    let told = links.lines().find(|line| line.contains("\"confirmed\"")).expect("the pair is told");
+    let told: Value = serde_json::from_str(told).unwrap();
+    assert_eq!(told["linked"], true);
+    for bad in ["x", "a,", "nobody,noone"] {
+        run(&["link", "--store", &store, "--out", &out, "--cut", bad]).expect(2);
+    }
+    std::fs::write(path("no.db"), "SQLite format 3\0 and nothing else").unwrap();
+    run(&["link", &path("no.db"), "--out", &out]).expect(2);
+}
+
+#[test]
+fn names_that_are_words_and_reports_that_name_nobody_link_nothing() {
+    let records = vec![
+        report(
+            "W1",
+            "Caller will mark the date and hopes for grace from the council about the bins on the estate.",
+        ),
+        report(
+            "W2",
+            "Informant says the shop will mark down stock; a vase was broken, the owner showed grace about it.",
+        ),
+        report(
+            "W3",
+            "Nothing known of anyone. A gate was left open and a sheep got out onto the lane near the farm.",
+        ),
+    ];
+    let (ran, folder) = link(&records);
+    ran.expect(0);
+    for pair in lines(folder.path(), "links.jsonl") {
+        assert_eq!(pair["linked"], false, "{pair}");
+        for part in pair["evidence"].as_array().unwrap() {
+            let name = part["comparison"].as_str().unwrap();
+            assert!(!["suspect_name", "victim_name", "other_name", "time"].contains(&name), "{pair}");
+        }
+    }
+    assert!(lines(folder.path(), "courses.jsonl").is_empty());
+}

@@ -16,7 +16,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::evaluate::linking;
 use crate::features::{Assessed, Features, words};
 use crate::link::record::Pool;
-use crate::link::weights::{MergeRule, Weights};
+use crate::link::weights::{CourseScale, MergeRule, Weights};
 use crate::link::{Scorer, cluster, estimate};
 
 /// Reports that must hold a word before it stands in the table.
@@ -91,6 +91,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitStatus> {
     let size = examples.len() as f64 / pools.len().max(1) as f64;
     let mut weights = estimate::from_truth(&observed, size);
     weights.merge = choose_merge(&ready, &weights, &case);
+    weights.course = fit_course(&ready, &weights, &case, &examples);
     let names: Vec<&str> = pools.keys().copied().collect();
     let matches = observed.iter().filter(|o| o.matched).count();
     weights.made_by =
@@ -106,6 +107,41 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitStatus> {
     say(&weights.estimated_from);
     say(&format!("weights are written to {}", out.display()));
     Ok(ExitStatus::Done)
+}
+
+/// The scale of the probability of a course, and how it does on authors that
+/// it was not fitted on.
+fn fit_course(
+    pools: &[Pool],
+    weights: &Weights,
+    case: &dyn Fn(&str) -> Option<String>,
+    examples: &[&Example],
+) -> Option<CourseScale> {
+    let stalking = linking::stalking_cases(examples);
+    let mut groups = Vec::new();
+    for (number, pool) in pools.iter().enumerate() {
+        let cases: Vec<Option<String>> = pool.records.iter().map(|r| case(&r.id)).collect();
+        let of_stalking: Vec<bool> =
+            cases.iter().map(|c| c.as_ref().is_some_and(|c| stalking.contains(c.as_str()))).collect();
+        let truth = linking::truth(&cases);
+        groups.extend(linking::group_truths(pool, weights, &truth, &of_stalking, number));
+    }
+    let held_out: Vec<(f64, bool)> = groups
+        .iter()
+        .filter_map(|one| {
+            let others: Vec<_> = groups.iter().filter(|g| g.pool != one.pool).copied().collect();
+            Some((estimate::course_scale(&others)?.probability(one.p_linked, one.p_stalking), one.right))
+        })
+        .collect();
+    let product: Vec<(f64, bool)> = groups.iter().map(|g| (g.p_linked * g.p_stalking, g.right)).collect();
+    for (title, said) in
+        [("p of a course, fitted on the other authors", held_out), ("the product of both", product)]
+    {
+        if let Some(told) = linking::reliability(&said, 5) {
+            say(linking::reliability_lines(title, &told).trim());
+        }
+    }
+    estimate::course_scale(&groups)
 }
 
 fn show(paths: &[PathBuf]) -> String {

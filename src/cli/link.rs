@@ -112,7 +112,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitStatus> {
 /// Writes the answers of a pool that was linked all at once.
 fn write_all(out: &Path, pool: &Pool, linking: &Linking<'_>, assessed: &[Assessed]) -> Result<Vec<Course>> {
     let groups: Vec<Group> = linking.groups.iter().map(|g| linking.group(g)).collect();
-    let courses = conduct::courses_of_pool(&groups, pool, assessed);
+    let courses = conduct::courses_of_pool(&groups, pool, assessed, linking.weights());
     write_lines(&out.join("courses.jsonl"), &courses)?;
     write_links(&out.join("links.jsonl"), linking)?;
     write_assessed(out, assessed)?;

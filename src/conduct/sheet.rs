@@ -7,9 +7,9 @@ use serde::Serialize;
 
 use super::{Course, Quote, when};
 use crate::assess::{IndicatorState, State};
-use crate::codebook::{Flag, Indicator, Relationship, Role, codebook};
+use crate::codebook::{EntityKind, Flag, Indicator, Relationship, Role, codebook};
 use crate::entities::names::{self, Agreement, Name};
-use crate::features::{Assessed, text_hash};
+use crate::features::{Assessed, Features, text_hash};
 use crate::link::Link;
 use crate::report::dates;
 
@@ -278,10 +278,11 @@ fn people(reports: &[&Assessed]) -> Vec<PersonOfCourse> {
     let mut people: Vec<(Name, PersonOfCourse)> = Vec::new();
     let mut mentions: Vec<(Name, Role, &str)> = Vec::new();
     for one in reports {
-        for entity in &one.assessment.entities {
-            let role = entity.role.filter(|r| matches!(r, Role::Suspect | Role::Victim | Role::Reporter));
-            if let (Some(role), Some(name)) = (role, Name::parse(&entity.text)) {
-                mentions.push((name, role, &one.report.id));
+        // As linking knows them: a street that was tagged as a person is none.
+        for identifier in Features::of(one, None).identifiers {
+            let role = identifier.role.filter(|r| matches!(r, Role::Suspect | Role::Victim | Role::Reporter));
+            if let (Some(role), EntityKind::Person) = (role, identifier.kind) {
+                mentions.push((Name::from_value(&identifier.value), role, &one.report.id));
             }
         }
     }

@@ -11,8 +11,11 @@ use rayon::prelude::*;
 use serde::Serialize;
 
 use super::metrics::{Interval, Ranking, Resamples};
+use crate::codebook::Grade;
+use crate::corpus::Example;
 use crate::link::cluster;
 use crate::link::compare::cosine;
+use crate::link::estimate::GroupTruth;
 use crate::link::record::Pool;
 use crate::link::weights::{MergeRule, Weights};
 use crate::link::{Decisions, Linking};
@@ -341,6 +344,79 @@ pub fn groups_of_lines(name: &str, text: &str, pool: &Pool) -> Answer {
     Answer { name: name.into(), groups: numbers(pool.records.len(), &groups), scores: Vec::new() }
 }
 
+/// Courses of which some report is graded possible or likely.
+pub fn stalking_cases<'a>(examples: &[&'a Example]) -> BTreeSet<&'a str> {
+    let graded = |e: &&&Example| e.labels.as_ref().is_some_and(|labels| labels.stalking != Grade::None);
+    examples.iter().filter(graded).filter_map(|e| e.case.as_deref()).collect()
+}
+
+/// Groups of a pool held against its truth. `stalking` tells of each report
+/// whether its course is stalking; `number` is given to the pool.
+pub fn group_truths(
+    pool: &Pool,
+    weights: &Weights,
+    truth: &[Option<usize>],
+    stalking: &[bool],
+    number: usize,
+) -> Vec<GroupTruth> {
+    let linking = Linking::new(pool, weights, &Decisions::default());
+    let of_group = |group: &cluster::Group| {
+        let first = group.members[0];
+        let p_stalking = group.members.iter().map(|&m| f64::from(pool.records[m].p)).fold(0.0, f64::max);
+        let one = truth[first].is_some() && group.members.iter().all(|&m| truth[m] == truth[first]);
+        let p_linked = linking.group(group).p_linked;
+        GroupTruth { p_linked, p_stalking, right: one && stalking[first], pool: number }
+    };
+    linking.groups.iter().map(of_group).collect()
+}
+
+/// How well a probability keeps its word, in bins of equal mass.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Reliability {
+    /// Of each bin: groups, mean probability, share that is right.
+    pub bins: Vec<(usize, f64, f64)>,
+    /// Mean gap between the two over groups.
+    pub error: f64,
+    /// Mean squared difference between probability and truth (Brier 1950).
+    pub brier: f64,
+}
+
+/// Reliability of probabilities with their truth; `None` for none.
+pub fn reliability(said: &[(f64, bool)], bins: usize) -> Option<Reliability> {
+    let mut order = said.to_vec();
+    order.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
+    let n = order.len();
+    if n == 0 {
+        return None;
+    }
+    let truth = |right: bool| f64::from(u8::from(right));
+    let bounds = (0..bins).map(|k| (k * n / bins, (k + 1) * n / bins)).filter(|(a, b)| a < b);
+    let told: Vec<(usize, f64, f64)> = bounds
+        .map(|(a, b)| {
+            let part = &order[a..b];
+            let mean = |f: &dyn Fn(&(f64, bool)) -> f64| part.iter().map(f).sum::<f64>() / part.len() as f64;
+            (part.len(), mean(&|x| x.0), mean(&|x| truth(x.1)))
+        })
+        .collect();
+    let error =
+        told.iter().map(|(count, p, share)| *count as f64 * (p - share).abs()).sum::<f64>() / n as f64;
+    let brier = order.iter().map(|(p, right)| (p - truth(*right)).powi(2)).sum::<f64>() / n as f64;
+    Some(Reliability { bins: told, error, brier })
+}
+
+/// Reliability as lines of text.
+pub fn reliability_lines(title: &str, told: &Reliability) -> String {
+    let groups: usize = told.bins.iter().map(|b| b.0).sum();
+    let mut text = format!(
+        "\n{title}: {groups} groups, mean gap {:.3}, mean squared difference {:.3}\n",
+        told.error, told.brier
+    );
+    for (count, p, share) in &told.bins {
+        text += &format!("  {count:>4} groups: said {p:.3}, right {share:.3}\n");
+    }
+    text
+}
+
 /// A rival: reports that share a phone, plate, email, handle or person number
 /// are one group, whatever else they say.
 pub fn exact_identifiers(pool: &Pool) -> Answer {
@@ -430,6 +506,16 @@ mod tests {
         assert_eq!(figure(&list, "courses found in part"), 0.0);
         // Recall 1/2, 1/2, 1/3, 1/3, 1/3 on average 0.4.
         assert!((figure(&list, "B-cubed recall, series") - 0.4).abs() < 1e-12);
+    }
+
+    #[test]
+    fn reliability_is_that_of_its_bins() {
+        let said: Vec<(f64, bool)> = (0..10).map(|i| (if i < 5 { 0.2 } else { 0.8 }, i % 5 == 0)).collect();
+        let told = reliability(&said, 2).unwrap();
+        assert_eq!(told.bins.len(), 2);
+        assert!((told.error - 0.3).abs() < 1e-12, "{told:?}");
+        assert!(reliability(&[], 5).is_none());
+        assert_eq!(reliability(&said[..1], 5).unwrap().bins.len(), 1);
     }
 
     #[test]

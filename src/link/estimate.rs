@@ -3,7 +3,7 @@
 
 use super::compare::{COMPARISONS, Outcomes, compare};
 use super::record::Pool;
-use super::weights::{ComparisonWeights, Level, MergeRule, WEIGHTS_SCHEMA, Weights};
+use super::weights::{ComparisonWeights, CourseScale, Level, MergeRule, WEIGHTS_SCHEMA, Weights};
 
 /// What two reports look like and whether they are of one course.
 #[derive(Clone, Debug, PartialEq)]
@@ -95,6 +95,7 @@ pub fn from_truth(observed: &[Observed], pool_size: f64) -> Weights {
         estimated_from: String::new(),
         partners: 1.0,
         merge: MergeRule { strongest_share: 0.5, threshold_bits: 0.0 },
+        course: None,
         comparisons: levels(observed, &truth),
     };
     let (shares, intercept) = fit_shares(observed, &weights);
@@ -169,6 +170,52 @@ fn fit_shares(observed: &[Observed], weights: &Weights) -> (Vec<f64>, f64) {
     (shares, intercept)
 }
 
+/// A group whose truth is known.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct GroupTruth {
+    /// Probability that it belongs together, by its weakest merge.
+    pub p_linked: f64,
+    /// Probability of stalking of its likeliest report.
+    pub p_stalking: f64,
+    /// Whether all its reports are of one course, and that is stalking.
+    pub right: bool,
+    /// The pool that it is from.
+    pub pool: usize,
+}
+
+/// Logistic regression of truth on both log odds, by Newton steps, factors
+/// not below 0; a ridge of 1 draws it to the sum of the odds, which is what
+/// stands where little is known. `None` without a group of either truth.
+pub fn course_scale(groups: &[GroupTruth]) -> Option<CourseScale> {
+    if !groups.iter().any(|g| g.right) || groups.iter().all(|g| g.right) {
+        return None;
+    }
+    let start = [0.0, 0.5, 0.5];
+    let mut w = start;
+    for _ in 0..100 {
+        let mut moved = 0.0f64;
+        // One factor after the other: three are few, and bounds are simple.
+        for k in 0..3 {
+            let (mut gradient, mut curvature) = (-(w[k] - start[k]), 1.0);
+            for group in groups {
+                let [l, s] = CourseScale::odds(group.p_linked, group.p_stalking);
+                let x = [1.0, l, s];
+                let p = 1.0 / (1.0 + (-(w[0] + w[1] * l + w[2] * s)).exp());
+                gradient += x[k] * (f64::from(u8::from(group.right)) - p);
+                curvature += x[k] * x[k] * p * (1.0 - p);
+            }
+            let wanted = w[k] + (gradient / curvature).clamp(-0.5, 0.5);
+            let wanted = if k == 0 { wanted } else { wanted.max(0.0) };
+            moved = moved.max((wanted - w[k]).abs());
+            w[k] = wanted;
+        }
+        if moved < 1e-7 {
+            break;
+        }
+    }
+    Some(CourseScale { bias: digits(w[0]), linked: digits(w[1]), stalking: digits(w[2]) })
+}
+
 /// m and u by expectation and maximisation (Dempster, Laird and Rubin 1977;
 /// Winkler 1988) where no truth is known, from the weights given; `prior` is
 /// the first guess at the share of pairs of one course. Shares, frequencies
@@ -239,6 +286,24 @@ mod tests {
                 assert!((have.u - levels[0].1).abs() < 0.01, "{place}: u {} of {}", have.u, levels[0].1);
             }
         }
+    }
+
+    #[test]
+    fn the_scale_of_a_course_is_recovered() {
+        let truth = CourseScale { bias: -1.0, linked: 0.7, stalking: 0.9 };
+        let mut rng = Rng::new(3, "groups");
+        let groups: Vec<GroupTruth> = (0..4000)
+            .map(|_| {
+                let [p_linked, p_stalking] = [(); 2].map(|()| 1.0 / (1.0 + (-2.0 * rng.normal()).exp()));
+                let right = rng.unit() < truth.probability(p_linked, p_stalking);
+                GroupTruth { p_linked, p_stalking, right, pool: 0 }
+            })
+            .collect();
+        let found = course_scale(&groups).unwrap();
+        assert!((found.bias - truth.bias).abs() < 0.15, "{found:?}");
+        assert!((found.linked - truth.linked).abs() < 0.12, "{found:?}");
+        assert!((found.stalking - truth.stalking).abs() < 0.12, "{found:?}");
+        assert_eq!(course_scale(&groups[..0]), None);
     }
 
     #[test]

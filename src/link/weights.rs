@@ -66,6 +66,33 @@ pub struct MergeRule {
     pub threshold_bits: f64,
 }
 
+/// How likely it is that a group is of one course and that it is stalking:
+/// σ(bias + linked · l + stalking · s), where l and s are the log odds of its
+/// weakest merge and of its report that reads most like stalking.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CourseScale {
+    /// Added to the others.
+    pub bias: f64,
+    /// Factor on the log odds that the group belongs together.
+    pub linked: f64,
+    /// Factor on the log odds of the stalking of its likeliest report.
+    pub stalking: f64,
+}
+
+impl CourseScale {
+    /// Log odds of the two probabilities, kept within ±8.
+    pub fn odds(p_linked: f64, p_stalking: f64) -> [f64; 2] {
+        [p_linked, p_stalking].map(|p| (p / (1.0 - p)).ln().clamp(-8.0, 8.0))
+    }
+
+    /// The calibrated probability.
+    pub fn probability(&self, p_linked: f64, p_stalking: f64) -> f64 {
+        let [l, s] = Self::odds(p_linked, p_stalking);
+        1.0 / (1.0 + (-(self.bias + self.linked * l + self.stalking * s)).exp())
+    }
+}
+
 /// Everything that linking needs to know; one committed file.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -81,6 +108,10 @@ pub struct Weights {
     pub partners: f64,
     /// When groups are joined.
     pub merge: MergeRule,
+    /// From a group to the probability of a course; without it the product of
+    /// both probabilities.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub course: Option<CourseScale>,
     /// Every comparison, in the order of [`COMPARISONS`].
     pub comparisons: Vec<ComparisonWeights>,
 }
@@ -120,8 +151,13 @@ impl Weights {
             && weights.partners.is_finite()
             && (0.0..=1.0).contains(&merge.strongest_share)
             && merge.threshold_bits.is_finite();
-        if !possible {
-            return Err(bad("partners, merge: not a number that can be".into()));
+        let course = weights.course.is_none_or(|c| {
+            [c.bias, c.linked, c.stalking].iter().all(|x| x.is_finite())
+                && c.linked >= 0.0
+                && c.stalking >= 0.0
+        });
+        if !possible || !course {
+            return Err(bad("partners, merge, course: not a number that can be".into()));
         }
         Ok(weights)
     }
@@ -144,6 +180,12 @@ impl Weights {
     pub fn prior_bits(&self, reports: usize) -> f64 {
         let others = reports.saturating_sub(1).max(1) as f64;
         (self.partners / others).min(1.0).log2()
+    }
+
+    /// Probability that a group is of one course and that it is stalking, from
+    /// that of its weakest merge and that of its likeliest report.
+    pub fn course_p(&self, p_linked: f64, p_stalking: f64) -> f64 {
+        self.course.map_or(p_linked * p_stalking, |scale| scale.probability(p_linked, p_stalking))
     }
 
     /// Weight of one outcome of a comparison before its share, in bits.
@@ -217,6 +259,21 @@ mod tests {
         let bits = |f| weights.level_bits(0, Outcome { level: 0, frequency: Some(f) });
         assert!(bits(1e-4) > bits(1e-3) && bits(1e-3) > bits(1e-2));
         assert!(bits(1e-300).is_finite());
+    }
+
+    #[test]
+    fn a_course_is_as_likely_as_its_parts() {
+        let mut weights = Weights::shipped().unwrap().clone();
+        weights.course = None;
+        assert!((weights.course_p(0.5, 0.8) - 0.4).abs() < 1e-12);
+        weights.course = Some(CourseScale { bias: -1.0, linked: 0.5, stalking: 0.5 });
+        assert!(weights.course_p(0.9, 0.9) > weights.course_p(0.6, 0.9));
+        assert!(weights.course_p(0.9, 0.9) > weights.course_p(0.9, 0.6));
+        for p in [0.0, 1.0] {
+            assert!((0.0..=1.0).contains(&weights.course_p(p, p)));
+        }
+        weights.course = Some(CourseScale { bias: f64::NAN, linked: 0.5, stalking: 0.5 });
+        assert!(Weights::parse(&serde_json::to_string(&weights).unwrap()).is_err());
     }
 
     #[test]

@@ -333,46 +333,111 @@ pub(super) fn timeline(occasions: &[Occasion]) -> String {
     };
     let (width, left) = (900.0, 60.0);
     let span = (last - first).max(1) as f64;
-    // Four rows of words, so that near occasions do not write over each other.
+    // Words get the first row in which nothing is in their way; occasions of
+    // one day stand on top of each other.
+    let (mut above, mut below) = (Rows::default(), Rows::default());
+    let marks: Vec<Mark<'_>> = placed
+        .iter()
+        .map(|(occasion, day_of)| {
+            let x = left + width * (day_of - first) as f64 / span;
+            let letters = occasion.letters.iter().map(char::to_string).collect::<Vec<_>>().join(" ");
+            let label = format!("{} {}", day(occasion.when.as_deref()), occasion.report);
+            let class = occasion.recorded_as.as_deref().unwrap_or("");
+            let wide = text_width(&label).max(text_width(class));
+            // Kept within the picture on either side.
+            let start = (x - wide / 2.0).clamp(0.0, (width + 2.0 * left - wide).max(0.0));
+            let half = text_width(&letters) / 2.0;
+            let stack =
+                placed.iter().take_while(|(o, _)| !std::ptr::eq(*o, *occasion)).filter(|p| p.1 == *day_of);
+            Mark {
+                occasion,
+                x,
+                stack: stack.count(),
+                above: above.place(x - half, x + half),
+                below: below.place(start, start + wide),
+                start,
+                letters,
+                label,
+            }
+        })
+        .collect();
+    let stacked = marks.iter().map(|mark| mark.stack).max().unwrap_or(0) as f64;
+    let line = 24.0 + 14.0 * above.0.len() as f64 + 18.0 * stacked;
+    let height = line + 50.0 + 32.0 * below.0.len() as f64;
     let mut svg = format!(
-        "<svg viewBox=\"0 0 {} 230\" role=\"img\" aria-label=\"timeline of occasions\" font-family=\"system-ui,sans-serif\" font-size=\"12\">\
-         <line x1=\"{left}\" y1=\"70\" x2=\"{}\" y2=\"70\" stroke=\"#111\" stroke-width=\"2\"/>\n",
+        "<svg viewBox=\"0 0 {} {height}\" role=\"img\" aria-label=\"timeline of occasions\" font-family=\"system-ui,sans-serif\" font-size=\"12\">\
+         <line x1=\"{left}\" y1=\"{line}\" x2=\"{}\" y2=\"{line}\" stroke=\"#111\" stroke-width=\"2\"/>\n",
         width + 2.0 * left,
         left + width
     );
-    for (i, (occasion, day_of)) in placed.iter().enumerate() {
-        let x = left + width * (day_of - first) as f64 / span;
-        let row = 110.0 + 30.0 * (i % 4) as f64;
-        let fill = match occasion.reads_like {
+    for mark in &marks {
+        let fill = match mark.occasion.reads_like {
             State::Review => "#111",
             State::Possible => "#888",
             _ => "#fff",
         };
-        let letters: String = occasion.letters.iter().map(char::to_string).collect::<Vec<_>>().join(" ");
-        let anchor = if x < 150.0 {
-            "start"
-        } else if x > width - 30.0 {
-            "end"
-        } else {
-            "middle"
-        };
+        let (x, start) = (mark.x, mark.start);
+        let row = line + 34.0 + 32.0 * mark.below as f64;
         let _ = writeln!(
             svg,
-            "<line x1=\"{x:.1}\" y1=\"70\" x2=\"{x:.1}\" y2=\"{:.1}\" stroke=\"#bbb\"/>\
-             <circle cx=\"{x:.1}\" cy=\"70\" r=\"7\" fill=\"{fill}\" stroke=\"#111\" stroke-width=\"1.5\"/>\
+            "<line x1=\"{x:.1}\" y1=\"{line}\" x2=\"{x:.1}\" y2=\"{:.1}\" stroke=\"#bbb\"/>\
+             <circle cx=\"{x:.1}\" cy=\"{:.1}\" r=\"7\" fill=\"{fill}\" stroke=\"#111\" stroke-width=\"1.5\"/>\
              <text x=\"{x:.1}\" y=\"{:.1}\" text-anchor=\"middle\">{}</text>\
-             <text x=\"{x:.1}\" y=\"{row:.1}\" text-anchor=\"{anchor}\">{}</text>\
-             <text x=\"{x:.1}\" y=\"{:.1}\" text-anchor=\"{anchor}\" fill=\"#444\">{}</text>",
+             <text x=\"{start:.1}\" y=\"{row:.1}\">{}</text>\
+             <text x=\"{start:.1}\" y=\"{:.1}\" fill=\"#444\">{}</text>",
             row - 12.0,
-            52.0 - 14.0 * (i % 2) as f64,
-            escape(&letters),
-            escape(&format!("{} {}", day(occasion.when.as_deref()), occasion.report)),
+            line - 18.0 * mark.stack as f64,
+            line - 14.0 - 18.0 * stacked - 14.0 * mark.above as f64,
+            escape(&mark.letters),
+            escape(&mark.label),
             row + 13.0,
-            escape(occasion.recorded_as.as_deref().unwrap_or("")),
+            escape(mark.occasion.recorded_as.as_deref().unwrap_or("")),
         );
     }
-    svg += "<text x=\"60\" y=\"225\" fill=\"#444\">black: the text alone reads like stalking; grey: possible; white: nothing found. Above: letters of the statute.</text></svg>\n";
+    let _ = writeln!(
+        svg,
+        "<text x=\"60\" y=\"{:.1}\" fill=\"#444\">black: the text alone reads like stalking; grey: possible; white: nothing found. Above: letters of the statute.</text></svg>",
+        height - 6.0
+    );
     svg
+}
+
+/// Where one occasion stands on the timeline.
+struct Mark<'a> {
+    occasion: &'a Occasion,
+    x: f64,
+    /// Occasions of the same day before it.
+    stack: usize,
+    /// Row of its letters, from the line up.
+    above: usize,
+    /// Row of its words, from the line down.
+    below: usize,
+    /// Left end of its words.
+    start: f64,
+    letters: String,
+    label: String,
+}
+
+/// How far each row of words is taken.
+#[derive(Default)]
+struct Rows(Vec<Vec<(f64, f64)>>);
+
+impl Rows {
+    /// The first row in which nothing stands between two ends, which it takes.
+    fn place(&mut self, from: f64, to: f64) -> usize {
+        let free = |row: &Vec<(f64, f64)>| row.iter().all(|(a, b)| to + 8.0 < *a || *b + 8.0 < from);
+        let place = self.0.iter().position(free).unwrap_or(self.0.len());
+        if place == self.0.len() {
+            self.0.push(Vec::new());
+        }
+        self.0[place].push((from, to));
+        place
+    }
+}
+
+/// About how wide words are at 12 pixels.
+fn text_width(words: &str) -> f64 {
+    6.8 * words.chars().count() as f64
 }
 
 /// Days of a date `YYYY-MM-DD…`.
@@ -425,6 +490,25 @@ mod tests {
         // Offsets beyond the text mark what there is and do not panic.
         assert!(marked(&occasion(None, "short", (2, 99))).ends_with("rt</mark>"));
         assert_eq!(marked(&occasion(None, "", (0, 3))), "");
+    }
+
+    #[test]
+    fn words_of_one_day_do_not_write_over_each_other() {
+        let many: Vec<Occasion> = (0..6).map(|_| occasion(Some("2023-03-01"), "x", (0, 1))).collect();
+        let svg = timeline(&many);
+        let ends = |attribute: &str| {
+            let mut found: Vec<&str> =
+                svg.split(attribute).skip(1).filter_map(|rest| rest.split('"').next()).collect();
+            found.sort_unstable();
+            let all = found.len();
+            found.dedup();
+            (all, found.len())
+        };
+        assert_eq!(ends("cy=\""), (6, 6));
+        assert_eq!(ends("<circle cx=\"").1, 1);
+        let mut rows = Rows::default();
+        let placed = [(0.0, 50.0), (40.0, 90.0), (70.0, 99.0)].map(|(a, b)| rows.place(a, b));
+        assert_eq!(placed, [0, 1, 0]);
     }
 
     #[test]

@@ -27,6 +27,8 @@ struct Measured {
     pairs_kept_by_blocking: usize,
     /// Figures by way of linking.
     answers: Vec<(String, Vec<LinkFigure>)>,
+    /// How well the probability of a course keeps its word.
+    course_p: Option<linking::Reliability>,
     /// What is lost without each comparison.
     without: Vec<(&'static str, Vec<LinkFigure>)>,
 }
@@ -70,6 +72,7 @@ pub(super) fn run(arguments: &Arguments, rows: &Rows<'_>) -> Result<ExitStatus> 
         candidates: candidates.pairs(),
         pairs_kept_by_blocking: wanted.iter().filter(|&&(a, b)| candidates.holds(a, b)).count(),
         answers: Vec::new(),
+        course_p: None,
         without: Vec::new(),
     };
     let mut out = std::io::stdout();
@@ -86,6 +89,17 @@ pub(super) fn run(arguments: &Arguments, rows: &Rows<'_>) -> Result<ExitStatus> 
         print(&format!("\n{}\n", answer.name))?;
         print(&lines(&figures))?;
         measured.answers.push((answer.name.clone(), figures));
+    }
+    let stalking = linking::stalking_cases(rows.examples());
+    let of_stalking: Vec<bool> =
+        cases.iter().map(|c| c.as_ref().is_some_and(|c| stalking.contains(c.as_str()))).collect();
+    let said: Vec<(f64, bool)> = linking::group_truths(&pool, &weights, &truth, &of_stalking, 0)
+        .into_iter()
+        .map(|g| (weights.course_p(g.p_linked, g.p_stalking), g.right))
+        .collect();
+    measured.course_p = linking::reliability(&said, 5);
+    if let Some(told) = &measured.course_p {
+        print(&linking::reliability_lines("p of a course: linked and stalking", told))?;
     }
     if arguments.ablate {
         for (place, comparison) in COMPARISONS.iter().enumerate() {

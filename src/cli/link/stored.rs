@@ -106,7 +106,7 @@ fn add(arguments: &Arguments, store: &mut Store, weights: &Weights, inputs: Inpu
     }
     let ids: Vec<String> = groups.values().flat_map(|g| g.reports.iter().cloned()).collect();
     let pool = Pool::new(&store.features(&ids)?);
-    let courses = conduct::numbered_courses(&groups, &pool, &inputs.assessed);
+    let courses = conduct::numbered_courses(&groups, &pool, &inputs.assessed, weights);
     write_lines(&arguments.out.join("courses.jsonl"), &courses)?;
     let links: Vec<&Link> = added.iter().flat_map(|one| &one.links).collect();
     write_lines(&arguments.out.join("links.jsonl"), &links)?;
