@@ -55,12 +55,6 @@ pub(super) fn today() -> time::Date {
     time::OffsetDateTime::now_utc().date()
 }
 
-/// The time in UTC, for manifests.
-pub(super) fn now() -> String {
-    let now = time::OffsetDateTime::now_utc();
-    crate::report::dates::write(time::PrimitiveDateTime::new(now.date(), now.time())) + "Z"
-}
-
 pub(super) fn run(arguments: &Arguments) -> Result<ExitStatus> {
     let weights = open_weights(arguments.weights.as_deref())?;
     let read = ReadOptions {
