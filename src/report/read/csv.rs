@@ -440,7 +440,7 @@ mod tests {
 
     #[test]
     fn rows_that_are_read() {
-        let cases: [(&[u8], &[&str]); 14] = [
+        let cases: [(&[u8], &[&str]); 16] = [
             (b"id,text\nR1,He was back.", &["R1=He was back."]),
             (b"\xef\xbb\xbfID;Text\r\nR1;\"a;b\r\nc \"\"d\"\"\"\r\n", &["R1=a;b\r\nc \"d\""]),
             (b"id\ttext\nR1\ta, b; c", &["R1=a, b; c"]),
