@@ -342,7 +342,7 @@ fn runs_that_cannot_begin_say_why_and_leave_nothing() {
 
     let ran = screen(&[&inside], &out, &["--since", "03/04/24"]).expect(2);
     assert!(ran.stderr.contains("2024-04-03 or 2024-03-04"), "{}", ran.stderr);
-    let ran = screen(&[&inside], &out, &["--per-day", "-1"]).expect(2);
+    let ran = screen(&[&inside], &out, &["--per-day", "0"]).expect(2);
     assert!(ran.stderr.contains("--per-day"), "{}", ran.stderr);
     let ran = screen(&[folder.path()], &out, &[]).expect(2);
     assert!(ran.stderr.contains("directory") || ran.stderr.contains("Is a"), "{}", ran.stderr);

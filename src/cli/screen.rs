@@ -68,8 +68,8 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "DATE")]
     as_of: Option<String>,
     /// Reports that the page shows
-    #[arg(long, value_name = "N", default_value_t = 100)]
-    top: usize,
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u16).range(0..=2000))]
+    top: u16,
     /// Reports that people can read in a day, from which the threshold is told
     #[arg(long, value_name = "N")]
     per_day: Option<f64>,
@@ -175,7 +175,7 @@ fn finish(work: Work, found: &Found, tally: Tally, start: Start, began: Instant)
             compared: found.compared as u64,
         },
         outputs,
-        finished: super::link::inputs::now(),
+        finished: now(),
         resumed: work.resumed,
         seconds: began.elapsed().as_secs_f64(),
         start,
@@ -199,6 +199,12 @@ fn finish(work: Work, found: &Found, tally: Tally, start: Start, began: Instant)
         partly = true;
     }
     Ok(if partly { ExitStatus::Partly } else { ExitStatus::Done })
+}
+
+/// The time in UTC, for manifests.
+fn now() -> String {
+    let now = time::OffsetDateTime::now_utc();
+    dates::write(time::PrimitiveDateTime::new(now.date(), now.time())) + "Z"
 }
 
 /// The error of a run in which no report was assessed; leaves no files.
@@ -260,7 +266,7 @@ fn settings_of(arguments: &Arguments, weights: &Weights) -> Result<Settings> {
             since: day("--since", arguments.since.as_ref())?,
         },
         as_of: day("--as-of", arguments.as_of.as_ref())?,
-        top: arguments.top,
+        top: usize::from(arguments.top),
         per_day: arguments.per_day,
         abstain: arguments.abstain,
         engine: arguments.reading.engine.into(),

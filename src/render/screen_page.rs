@@ -35,7 +35,9 @@ svg{width:100%;height:auto}[hidden]{display:none!important}\
 const SCRIPT: &str = "(function(){var f=document.getElementById('filters');if(!f)return;f.hidden=false;\
 var s=Array.prototype.slice.call(f.querySelectorAll('select')),a=Array.prototype.slice.call(document.querySelectorAll('article.report')),o=document.getElementById('shown');\
 function go(){var n=0;a.forEach(function(r){var ok=s.every(function(x){return !x.value||r.getAttribute('data-'+x.name)===x.value.slice(1)});r.hidden=!ok;if(ok)n++});o.textContent=n+' of '+a.length+' reports shown'}\
-s.forEach(function(x){x.addEventListener('change',go)});f.addEventListener('reset',function(){setTimeout(go,0)});f.addEventListener('submit',function(e){e.preventDefault()});go()})();";
+s.forEach(function(x){x.addEventListener('change',go)});f.addEventListener('reset',function(){setTimeout(go,0)});f.addEventListener('submit',function(e){e.preventDefault()});\
+document.addEventListener('click',function(e){var h=e.target.getAttribute&&e.target.getAttribute('href');var t=h&&h.charAt(0)==='#'&&document.getElementById(h.slice(1));\
+if(t&&t.closest('[hidden]')){s.forEach(function(x){x.value=''});go()}});go()})();";
 
 /// The page of a batch.
 pub fn html(found: &Found, page: &Page, tally: &Tally, start: &Start) -> String {

@@ -122,7 +122,7 @@ struct Batch {
     records: u64,
 }
 
-/// Opens an input for reading; `label` is what refusals call it.
+/// Opens an input for reading, unpacked where it is packed.
 ///
 /// # Errors
 ///

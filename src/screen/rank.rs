@@ -58,7 +58,7 @@ pub fn workload(rows: &[Row], per_day: f64, days: u64) -> Workload {
         p.last().copied()
     } else {
         // Equal probabilities come or stay out together.
-        p.iter().take(most).copied().filter(|t| at_least(*t) <= most).last()
+        p[..most].iter().copied().rfind(|t| at_least(*t) <= most)
     };
     Workload { per_day, days, most, threshold, reports: threshold.map_or(0, at_least) }
 }

@@ -200,7 +200,7 @@ impl Work {
         let borne_out = |mark: &Mark| mark.lengths.iter().zip(lengths).all(|(wanted, is)| *wanted <= is);
         let lines = text.split_inclusive(|&b| b == b'\n').filter(|line| line.ends_with(b"\n"));
         let marks = lines.filter_map(|line| serde_json::from_slice::<Mark>(line).ok());
-        Ok(marks.filter(borne_out).last().unwrap_or_default())
+        Ok(marks.rev().find(borne_out).unwrap_or_default())
     }
 
     /// Opens the files that grow, cut to where the run stood.

@@ -214,12 +214,6 @@ pub(in crate::cli) fn today() -> time::Date {
     time::OffsetDateTime::now_utc().date()
 }
 
-/// The time in UTC, for manifests.
-pub(in crate::cli) fn now() -> String {
-    let now = time::OffsetDateTime::now_utc();
-    crate::report::dates::write(time::PrimitiveDateTime::new(now.date(), now.time())) + "Z"
-}
-
 fn say_future(id: &str) {
     say(&format!("note: {id}: the date lies in the future and is left out"));
 }

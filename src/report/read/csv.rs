@@ -45,8 +45,9 @@ impl<R: BufRead> Csv<R> {
         let mut source = start(source, name)?;
         let mut head = Vec::new();
         source.by_ref().take(HEADER_BYTES_MAX).read_to_end(&mut head).map_err(|err| Error::io(name, err))?;
+        let named = named_delimiter(&mut head);
         let mut best: Option<((usize, usize), u8)> = None;
-        for delimiter in DELIMITERS {
+        for delimiter in DELIMITERS.into_iter().filter(|d| named.is_none_or(|named| named == *d)) {
             let mut rows = Rows::new(Cursor::new(&head[..]), delimiter);
             let score = match header_of(&mut rows, name) {
                 Ok(header) => {
@@ -61,8 +62,9 @@ impl<R: BufRead> Csv<R> {
                 best = Some((score, delimiter));
             }
         }
-        let delimiter = best.map_or(DELIMITERS[0], |(_, delimiter)| delimiter);
+        let delimiter = named.or(best.map(|(_, delimiter)| delimiter)).unwrap_or(DELIMITERS[0]);
         let mut rows = Rows::new(Cursor::new(head).chain(source), delimiter);
+        rows.line += u64::from(named.is_some());
         let header = header_of(&mut rows, name)?;
         let columns = assign(&header, &options.columns, name)?;
         let mut intake = Intake::new(name, options);
@@ -151,6 +153,18 @@ impl<R: BufRead> Iterator for Csv<R> {
     }
 }
 
+/// Takes a first line `sep=;` off, by which a spreadsheet names the delimiter.
+fn named_delimiter(head: &mut Vec<u8>) -> Option<u8> {
+    let line = head.iter().position(|b| *b == b'\n')?;
+    let words = head[..line].strip_suffix(b"\r").unwrap_or(&head[..line]);
+    let delimiter = match words {
+        [s, e, p, b'=', delimiter] if [*s, *e, *p].eq_ignore_ascii_case(b"sep") => *delimiter,
+        _ => return None,
+    };
+    head.drain(..=line);
+    Some(delimiter)
+}
+
 /// The header and the first rows, for a look at a file whose columns are not
 /// known yet. The delimiter is the one that cuts most rows as it cuts the header.
 pub(super) fn preview(
@@ -161,8 +175,9 @@ pub(super) fn preview(
     let mut head = Vec::new();
     start(source, name)?.take(PREVIEW_BYTES).read_to_end(&mut head).map_err(|err| Error::io(name, err))?;
     let whole = (head.len() as u64) < PREVIEW_BYTES;
+    let named = named_delimiter(&mut head);
     let mut best: Option<(usize, Vec<String>, Vec<Vec<String>>)> = None;
-    for delimiter in DELIMITERS {
+    for delimiter in named.map_or(DELIMITERS.to_vec(), |named| vec![named]) {
         let mut source = Rows::new(Cursor::new(&head[..]), delimiter);
         let Ok(header) = header_of(&mut source, name) else { continue };
         let mut seen = Vec::new();
@@ -425,7 +440,7 @@ mod tests {
 
     #[test]
     fn rows_that_are_read() {
-        let cases: [(&[u8], &[&str]); 14] = [
+        let cases: [(&[u8], &[&str]); 16] = [
             (b"id,text\nR1,He was back.", &["R1=He was back."]),
             (b"\xef\xbb\xbfID;Text\r\nR1;\"a;b\r\nc \"\"d\"\"\"\r\n", &["R1=a;b\r\nc \"d\""]),
             (b"id\ttext\nR1\ta, b; c", &["R1=a, b; c"]),
@@ -439,6 +454,11 @@ mod tests {
             (b"id,text\nR1, padded \n R2 ,x\n", &["R1= padded ", "R2=x"]),
             ("id,text\nR1,\"مرحبا 🚓\nعليكم\"\n".as_bytes(), &["R1=مرحبا 🚓\nعليكم"]),
             (b"id,text\n", &[]),
+            (
+                b"sep=;\r\nid;text\r\nR1;a, b\r\nR2\r\n",
+                &["R1=a, b", "line 4 (R2): row has 1 cells, the header has 2"],
+            ),
+            (b"sep=^\nid^text\nR1^a\n", &["R1=a"]),
             (b"\"id\",\"a\nb\",\"text\"\nR1,,a", &["R1=a"]),
         ];
         for (bytes, expected) in cases {
