@@ -110,6 +110,11 @@ impl Tokeniser {
             .map_err(|error| Error::new(ErrorKind::Internal, format!("tokenizer cannot be written: {error}")))
     }
 
+    /// Whether our own code reads texts, and not the general tokeniser.
+    pub fn is_own(&self) -> bool {
+        self.own.is_some()
+    }
+
     /// Ids of `[CLS]` and `[SEP]`.
     pub fn special(&self) -> (u32, u32) {
         (self.cls, self.sep)
@@ -323,7 +328,9 @@ mod tests {
     fn special_tokens_spelt_out_and_long_words_are_as_the_oracle_has_them() {
         let tokeniser = tiny_tokeniser();
         let long = "he".repeat(60);
-        for text in ["he [SEP] sat", "[cls] he", "he[MASK]", long.as_str(), "he\u{e9}\u{302e}\u{301} sat", "##ed"] {
+        for text in
+            ["he [SEP] sat", "[cls] he", "he[MASK]", long.as_str(), "he\u{e9}\u{302e}\u{301} sat", "##ed"]
+        {
             let tokens = tokeniser.encode(text).unwrap();
             let (ids, offsets) = tokeniser.encode_generally(&normalise(text)).unwrap();
             assert_eq!((tokens.ids, tokens.offsets), (ids, offsets), "{text:?}");

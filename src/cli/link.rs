@@ -18,7 +18,7 @@ use crate::report::Report;
 use crate::report::read::{ColumnMap, ReadOptions, Run, open};
 
 /// Reports assessed in one round.
-const ROUND: usize = 64;
+const ROUND: usize = 128;
 
 /// Link reports into suspected courses of conduct.
 #[derive(Debug, Args)]

@@ -51,16 +51,16 @@ pub(super) fn gelu(fused: bool, x: f32) -> f32 {
         -7.029_687e-2,
         5.151_793e-2,
         -4.042_435e-2,
-        3.147_675_8e-2,
+        3.147_676e-2,
         -2.342_857_2e-2,
-        1.623_608_9e-2,
+        1.623_609e-2,
         -1.056_846e-2,
         6.766_527_4e-3,
         -3.758_024_4e-3,
         1.374_596_1e-3,
         -6.918_448_5e-4,
-        7.353_763_8e-4,
-        -3.030_418_9e-4,
+        7.353_764e-4,
+        -3.030_419e-4,
     ];
     let z = smaller(larger(x, -5.0), 5.0);
     let q = polynomial(fused, Q, fma(fused, z * z, 0.08, -1.0));
@@ -73,8 +73,7 @@ pub(super) fn gelu(fused: bool, x: f32) -> f32 {
 /// fitted at Chebyshev's points, `2ⁿ` by writing the exponent bits.
 #[inline(always)]
 pub(super) fn exp(fused: bool, x: f32) -> f32 {
-    const P: [f32; 6] =
-        [1.000_000_1, 1.0, 4.999_886_9e-1, 1.666_641_5e-1, 4.191_758e-2, 8.375_137e-3];
+    const P: [f32; 6] = [1.000_000_1, 1.0, 4.999_886_9e-1, 1.666_641_5e-1, 4.191_758e-2, 8.375_137e-3];
     let clamped = larger(x, -88.0);
     let shifted = fma(fused, clamped, std::f32::consts::LOG2_E, ROUND);
     let n = shifted - ROUND;

@@ -203,8 +203,7 @@ fn answers_depend_neither_on_company_nor_on_threads() {
 fn a_token_outside_the_vocabulary_is_an_error() {
     let config = EncoderConfig::tiny(VOCABULARY);
     let source = Arrays(random_network(&config).to_arrays().unwrap());
-    let engine =
-        Engine::read(&source, &config, &heads_config(), Path::best(), Precision::Float32).unwrap();
+    let engine = Engine::read(&source, &config, &heads_config(), Path::best(), Precision::Float32).unwrap();
     let mut batch = batch(&[4]);
     batch.ids[2] = VOCABULARY as u32;
     assert!(engine.forward(&batch, Work::Alone).is_err());

@@ -375,12 +375,7 @@ mod x86 {
     ///
     /// The processor must have AVX2.
     #[target_feature(enable = "avx2")]
-    unsafe fn store_256<const R: usize>(
-        sums: &[[__m256i; 2]; R],
-        out: &mut Tile,
-        first: usize,
-        half: usize,
-    ) {
+    unsafe fn store_256<const R: usize>(sums: &[[__m256i; 2]; R], out: &mut Tile, first: usize, half: usize) {
         for (row, sums) in out.0[first..first + R].iter_mut().zip(sums) {
             let row = &mut row[half..half + 16];
             // SAFETY: the slice above has 16 values.
@@ -416,8 +411,9 @@ mod tests {
                     float(path, &a, step, rows, k, &b, &mut out, out_step);
                     for r in 0..rows {
                         for c in 0..COLUMNS {
-                            let want: f64 =
-                                (0..k).map(|i| f64::from(a[r * step + i]) * f64::from(b[i * COLUMNS + c])).sum();
+                            let want: f64 = (0..k)
+                                .map(|i| f64::from(a[r * step + i]) * f64::from(b[i * COLUMNS + c]))
+                                .sum();
                             let got = f64::from(out[r * out_step + c]);
                             // Forty float32 products of about 1.
                             assert!((got - want).abs() < 2e-5, "{path:?} rows {rows} k {k}: {got} {want}");

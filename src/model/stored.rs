@@ -34,8 +34,9 @@ impl StoredWeights {
     ///
     /// When the bytes are no safetensors file.
     pub(super) fn open(bytes: Arc<Cow<'static, [u8]>>, origin: &str) -> Result<Self> {
-        let bad =
-            |error: safetensors::SafeTensorError| model_error(format!("{origin}: not a safetensors file: {error}"));
+        let bad = |error: safetensors::SafeTensorError| {
+            model_error(format!("{origin}: not a safetensors file: {error}"))
+        };
         // Tests that the ranges lie within the file as well.
         SafeTensors::deserialize(&bytes).map_err(bad)?;
         let (header, metadata) = SafeTensors::read_metadata(&bytes).map_err(bad)?;
@@ -74,7 +75,9 @@ impl StoredWeights {
         };
         if entry.shape != shape {
             let got = &entry.shape;
-            return Err(model_error(format!("{origin}: weight {name}: expected shape {shape:?}, got {got:?}")));
+            return Err(model_error(format!(
+                "{origin}: weight {name}: expected shape {shape:?}, got {got:?}"
+            )));
         }
         match entry.stored {
             Some(stored) => Ok((entry, stored)),
