@@ -36,8 +36,9 @@ pub const SCHEMA: &str = "throughline.assessment/1";
 pub const ADVICE: &str = "Advisory: a program read this text and may be wrong. What the text does \
     not mention may still have happened. A person decides.";
 
-/// Texts that one round of reading takes; bounds the memory of a long file.
-const ROUND: usize = 64;
+/// Texts that one round of reading takes: enough for the threads to share out
+/// evenly, and a bound on the memory of a long file.
+const ROUND: usize = 128;
 
 /// What the reader of a report should do next.
 #[derive(

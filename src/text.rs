@@ -110,6 +110,11 @@ impl Tokeniser {
             .map_err(|error| Error::new(ErrorKind::Internal, format!("tokenizer cannot be written: {error}")))
     }
 
+    /// Whether our own code reads texts, and not the general tokeniser.
+    pub fn is_own(&self) -> bool {
+        self.own.is_some()
+    }
+
     /// Ids of `[CLS]` and `[SEP]`.
     pub fn special(&self) -> (u32, u32) {
         (self.cls, self.sep)

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::reading::Reading;
+use super::reading::{Engine, Reading};
 use super::{ExitStatus, say, stdout_error};
 use crate::assess::AssessOptions;
 use crate::corpus::{Dataset, load_foreign};
@@ -36,6 +36,9 @@ pub(super) struct Arguments {
     /// Another model to compare with, report by report
     #[arg(long, value_name = "MODEL")]
     against: Option<String>,
+    /// What reads the texts for the model that is compared with; alone, the same model by other means
+    #[arg(long, value_enum, value_name = "ENGINE")]
+    against_engine: Option<Engine>,
     /// Put the baselines in the same table; those that learn are trained on --train
     #[arg(long)]
     baselines: bool,
@@ -113,10 +116,18 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitStatus> {
     let assessor = arguments.reading.open(options)?;
     let name = format!("{} {}", assessor.identity().name, assessor.identity().version);
     let model = Model::new(&name, &assessor);
-    let other = arguments.against.as_deref().map(|m| super::open_model(Some(m), options)).transpose()?;
+    let other = match (&arguments.against, arguments.against_engine) {
+        (None, None) => None,
+        (against, engine) => {
+            let engine = engine.unwrap_or(arguments.reading.engine).into();
+            let model = against.as_deref().or(arguments.reading.model.as_deref());
+            Some(super::open_model(model, AssessOptions { engine, ..options })?)
+        }
+    };
     let other_name = other.as_ref().map(|o| {
         let id = o.identity();
-        format!("{} {} {}", id.name, id.version, &id.sha256.get(..8).unwrap_or_default())
+        let engine = arguments.against_engine.map(|e| format!(", {e:?}").to_lowercase()).unwrap_or_default();
+        format!("{} {} {}{engine}", id.name, id.version, id.sha256.get(..8).unwrap_or_default())
     });
     let against = other.as_ref().zip(other_name.as_deref()).map(|(o, name)| Model::new(name, o));
 

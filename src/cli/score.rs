@@ -14,7 +14,7 @@ use crate::report::Report;
 use crate::report::read::{ColumnMap, Format as InputFormat, ReadOptions, Reader, Run, open};
 
 /// Reports assessed in one round: bounds memory, and is enough to fill passes.
-const ROUND: usize = 64;
+const ROUND: usize = 128;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Format {

@@ -148,6 +148,7 @@ impl Matrix {
     /// # Panics
     ///
     /// When `x` or `out` is too short.
+    #[expect(clippy::too_many_arguments, reason = "an operand and a result with their steps")]
     pub fn apply(
         &self,
         x: &[f32],
@@ -305,10 +306,11 @@ mod tests {
         (0..n).map(|_| rng.normal() as f32).collect()
     }
 
-    /// The largest difference, as a share of the largest value wanted.
+    /// The largest difference, as a share of the largest value wanted, or of a
+    /// fifth where all are smaller: GELU's own error is absolute.
     fn gap(got: &[f32], want: &[f32]) -> f32 {
         assert_eq!(got.len(), want.len());
-        let largest = want.iter().fold(1e-9f32, |m, v| m.max(v.abs()));
+        let largest = want.iter().fold(0.2f32, |m, v| m.max(v.abs()));
         got.iter().zip(want).fold(0.0, |worst, (a, b)| {
             let d = (a - b).abs() / largest;
             if d.is_nan() { f32::INFINITY } else { worst.max(d) }
@@ -343,7 +345,7 @@ mod tests {
     fn the_comparison_fails_on_wrong_values() {
         assert!(gap(&[0.0, 1.1], &[0.0, 1.0]) > 0.09);
         assert!(gap(&[f32::NAN], &[0.0]).is_infinite());
-        assert!(gap(&[0.1], &[0.0]) > 1.0);
+        assert!(gap(&[0.1], &[0.0]) > 0.4);
     }
 
     #[test]

@@ -35,6 +35,10 @@ pub struct Comparison {
     /// First minus other for each figure that both have; both are drawn on the
     /// same resamples, so an interval that leaves out 0 is a difference.
     pub differences: Named,
+    /// Reports whose state differs, where both answer with states.
+    pub states_differ: usize,
+    /// Reports compared.
+    pub reports: usize,
     /// The reports whose `p` differs most, greatest difference first.
     pub changed: Vec<Changed>,
 }
@@ -90,7 +94,15 @@ pub fn compare(
         shift(y).total_cmp(&shift(x)).then(x.id.cmp(&y.id))
     });
     changed.truncate(LISTED);
-    Ok(Comparison { scorer: first.name.clone(), against: other.name.clone(), differences, changed })
+    let states = a.iter().zip(&b).filter(|(a, b)| a.state.is_some() && b.state.is_some());
+    Ok(Comparison {
+        scorer: first.name.clone(),
+        against: other.name.clone(),
+        differences,
+        states_differ: states.filter(|(a, b)| a.state != b.state).count(),
+        reports: rows.len(),
+        changed,
+    })
 }
 
 #[cfg(test)]
@@ -110,6 +122,7 @@ mod tests {
         let same = compare(&rows, &oracle, &oracle, &settings, &resamples).unwrap();
         assert!(same.differences.0.iter().all(|d| d.value == 0.0 && d.high == 0.0));
         assert!(same.changed.is_empty());
+        assert_eq!((same.states_differ, same.reports), (0, 300));
         let better = compare(&rows, &oracle, &chance, &settings, &resamples).unwrap();
         let auroc = better.differences.get("stalking.auroc").unwrap();
         assert!(auroc.low > 0.3, "{auroc:?}");

@@ -123,6 +123,11 @@ pub fn comparison(comparison: &Comparison) -> String {
     }
     let mut text = aligned(&rows);
     text.push_str("* the interval leaves out 0\n");
+    let share = 100.0 * comparison.states_differ as f64 / comparison.reports.max(1) as f64;
+    text.push_str(&format!(
+        "states that differ: {} of {} ({share:.2} %)\n",
+        comparison.states_differ, comparison.reports
+    ));
     if !comparison.changed.is_empty() {
         let mut rows =
             vec![vec!["changed most".to_owned(), comparison.scorer.clone(), comparison.against.clone()]];

@@ -136,9 +136,9 @@ impl FastNetwork {
     /// # Errors
     ///
     /// When a token lies outside the vocabulary.
-    pub fn hidden_states(&self, texts: &[&Tokens]) -> Result<(Vec<f32>, usize)> {
+    pub fn hidden_states(&self, texts: &[&Tokens], work: Work) -> Result<(Vec<f32>, usize)> {
         let batch = self.batch(texts);
-        Ok((self.engine.hidden_states(&batch, Work::Together)?, self.encoder.hidden_size))
+        Ok((self.engine.hidden_states(&batch, work)?, self.encoder.hidden_size))
     }
 
     /// Reads texts as [`super::Network::read`] does, on the threads of the

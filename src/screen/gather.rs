@@ -163,7 +163,7 @@ pub fn gather(work: &Work, start: &Start, model: &ModelIdentity, weights: &Weigh
     let (groups, compared, duplicates) =
         joined.map_or((Vec::new(), 0, 0), |joined| (joined.groups, joined.compared, joined.duplicates));
     let count = groups.len();
-    let courses = courses(work, &files, &groups, &mut rows)?;
+    let courses = courses(work, &files, &groups, weights, &mut rows)?;
     let first = rows.iter().filter_map(|row| row.reported).min();
     let late = as_of.map_or(0, |as_of| rows.iter().filter(|r| r.reported.is_some_and(|d| d > as_of)).count());
     let days = first.zip(as_of).map_or(1, |(first, as_of)| u64::try_from(as_of - first + 1).unwrap_or(1));
@@ -501,6 +501,7 @@ fn courses(
     work: &Work,
     files: &[std::path::PathBuf; 2],
     groups: &[Group],
+    weights: &Weights,
     rows: &mut [Row],
 ) -> Result<Vec<Course>> {
     let places: BTreeMap<&str, usize> =
@@ -515,7 +516,7 @@ fn courses(
             .map(|&place| opened.fetch(&rows[place]))
             .collect::<Result<_>>()?;
         let by_id = members.iter().map(|one| (one.report.id.as_str(), one)).collect();
-        let course = conduct::course(group, &by_id);
+        let course = conduct::course(group, &by_id, weights);
         if course.p >= conduct::LEAST_P && course.occasions > 1 {
             told.push(course);
         }

@@ -20,7 +20,7 @@ use crate::report::read::{ReadOptions, open};
 use crate::store;
 
 /// Reports assessed in one round.
-const ROUND: usize = 64;
+const ROUND: usize = 128;
 
 /// Lines of features that are parsed in one round.
 const LINES: usize = 4096;
