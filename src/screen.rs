@@ -16,10 +16,12 @@ pub mod manifest;
 pub mod pipeline;
 pub mod rank;
 pub mod returns;
+pub mod row;
 pub mod select;
 pub mod settings;
 pub mod work;
 
-pub use gather::{Found, Row};
+pub use gather::Found;
+pub use row::Row;
 pub use select::Selection;
 pub use settings::{InputFile, ModelUsed, Settings, Start};

@@ -6,7 +6,8 @@ use std::io::Write;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::report::dates;
-use crate::screen::{Found, Row, gather};
+use crate::screen::row::date_of;
+use crate::screen::{Found, Row};
 
 /// Columns of the list.
 pub const COLUMNS: [&str; 18] = [
@@ -102,7 +103,7 @@ fn cells(found: &Found, rank: Option<usize>, row: &Row) -> [String; COLUMNS.len(
         flags.join(" "),
         text(row.outcome.as_ref()),
         row.days_to(found.as_of).map(|days| days.to_string()).unwrap_or_default(),
-        row.reported.and_then(gather::date_of).map(dates::write_date).unwrap_or_default(),
+        row.reported.and_then(date_of).map(dates::write_date).unwrap_or_default(),
         text(row.force.as_ref()),
         text(row.district.as_ref()),
         course.unwrap_or_default(),

@@ -7,8 +7,8 @@ use super::ranked::safe;
 use crate::error::{Error, ErrorKind, Result};
 use crate::evaluate::svg::escape;
 use crate::report::dates;
-use crate::screen::gather::date_of;
 use crate::screen::returns::{Cell, Line, Return};
+use crate::screen::row::date_of;
 
 const MEANING: &str = "Counted are reports whose text reads like stalking by this program and that were recorded as \
     another class. A program read these texts and may be wrong; no person has confirmed the counts. Days are those \

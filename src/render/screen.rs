@@ -4,8 +4,9 @@ use std::fmt::Write as _;
 
 use crate::assess::{State, wilson};
 use crate::report::dates;
+use crate::screen::Found;
 use crate::screen::pipeline::Tally;
-use crate::screen::{Found, gather};
+use crate::screen::row::date_of;
 
 pub use super::screen_page::html;
 
@@ -79,7 +80,7 @@ pub fn summary(found: &Found, tally: &Tally) -> String {
         found.groups,
         found.courses.len()
     );
-    if let Some(date) = found.as_of.and_then(gather::date_of) {
+    if let Some(date) = found.as_of.and_then(date_of) {
         let _ = writeln!(out, "days are counted to {}", dates::write_date(date));
     }
     for (count, what) in [

@@ -10,8 +10,9 @@ use crate::assess::{ADVICE, IndicatorState, State};
 use crate::evaluate::svg::escape;
 use crate::features::Assessed;
 use crate::report::dates;
-use crate::screen::gather::{Page, date_of};
+use crate::screen::gather::Page;
 use crate::screen::pipeline::Tally;
+use crate::screen::row::date_of;
 use crate::screen::{Found, Row, Start, rank};
 
 const STYLE: &str = "*{box-sizing:border-box}body{font:16px/1.5 system-ui,sans-serif;max-width:62em;margin:0 auto;padding:0 1em 3em;color:#111;background:#fff}\

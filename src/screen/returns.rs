@@ -11,7 +11,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::features_db;
-use super::gather::{FEATURES, month};
+use super::gather::FEATURES;
+use super::row::month;
 use crate::codebook::Flag;
 use crate::error::{Error, ErrorKind, Result};
 
