@@ -1,10 +1,10 @@
 //! The heads over ragged batches: the mathematics of [`crate::nn::heads`] on
 //! plain slices.
 //!
-//! Layers that read the same rows are one product. What decides (the last
-//! layers and everything that is pooled to a text) stays in float32 also when
-//! the rest is in int8: it is a twentieth of the work, and its outputs are the
-//! answers themselves.
+//! Layers that read the same rows are one product. The first of them, which
+//! reads hidden states, is int8 where the encoder is; the layers after it and
+//! the pooling stay in float32: they are a small part of the work, and their
+//! outputs are the answers themselves.
 //!
 //! Dimension key: `n` head rows, `b` texts, `d` width of the encoder,
 //! `i` indicators, `w` width of the token layer.
