@@ -10,7 +10,7 @@ for `throughline evaluate --link --rival splink=FILE`.
     python benches/peers/splink_link.py --fields test.csv --train train.csv \
         --labels datasets/throughline-1/A06.jsonl … --out splink.tsv
 
-Needs `pip install splink==4.*`.
+Needs `pip install 'splink==4.*' pandas pyarrow`.
 """
 
 import argparse
@@ -18,6 +18,7 @@ import json
 import logging
 import sys
 from collections import defaultdict
+from datetime import date, timedelta
 
 import pandas as pd
 import splink.comparison_library as cl
@@ -29,11 +30,14 @@ WHOLE = ["phone", "email", "handle", "plate", "postcode", "date_of_birth", "refe
 def read(path):
     frame = pd.read_csv(path, dtype=str, keep_default_na=False)
     frame = frame.rename(columns={"id": "unique_id"})
-    frame = frame.replace("", None)
-    frame["rare_words"] = frame["rare_words"].map(lambda words: words.split() if words else None)
-    frame["relationship"] = frame["relationship"].map(lambda value: None if value == "unknown" else value)
-    frame["date"] = pd.to_datetime(pd.to_numeric(frame["day"]), unit="D").dt.strftime("%Y-%m-%d")
-    frame["date"] = frame["date"].astype(object).where(frame["date"].notna(), None)
+    frame["rare_words"] = [words.split() or None for words in frame["rare_words"]]
+    for column in frame.columns.drop("rare_words"):
+        values = [value or None for value in frame[column]]
+        if column == "relationship":
+            values = [None if value == "unknown" else value for value in values]
+        frame[column] = pd.Series(values, index=frame.index, dtype=object)
+    dates = [None if day is None else str(date(1970, 1, 1) + timedelta(int(day))) for day in frame["day"]]
+    frame["date"] = pd.Series(dates, index=frame.index, dtype=object)
     return frame
 
 
@@ -134,7 +138,7 @@ def main():
     fitted = linker_of(train)
     fitted.training.estimate_m_from_label_column("case_label")
     predictions = fitted.inference.predict(threshold_match_weight=-10)
-    scored = [(b_cubed_f1(groups(fitted, predictions, t), case), t) for t in range(-6, 21)]
+    scored = [(b_cubed_f1(groups(fitted, predictions, t), case), t) for t in range(-4, 21, 2)]
     best, threshold = max(scored)
     print(f"threshold {threshold} bits: B-cubed F1 {best:.3f} on the labelled authors", file=sys.stderr)
 
