@@ -10,6 +10,7 @@ use throughline::link::{Scorer, block, neighbours, synthetic};
 fn pairs(c: &mut Criterion) {
     let (features, _) = synthetic::pool(5000, 1);
     let pool = Pool::new(&features);
+    #[expect(clippy::expect_used, reason = "a bench without weights measures nothing")]
     let weights = Weights::shipped().expect("the shipped weights");
     let scorer = Scorer::new(&pool, weights);
     let candidates = block::candidates(&pool);

@@ -4,9 +4,9 @@
 //! How it differs from the reference:
 //!
 //! - Weights are packed once, when the model is opened, into panels that the
-//!   innermost product reads from end to end ([`matrix`], [`tile`]).
+//!   innermost product reads from end to end (`matrix`, `tile`).
 //! - A layer is two steps, attention and the rest, and the rest goes through a
-//!   block of rows at a time ([`encoder`]), so that intermediate results stay
+//!   block of rows at a time (`encoder`), so that intermediate results stay
 //!   in the cache and no large matrix is written in between.
 //! - Nothing is allocated during a pass: buffers are kept and used again.
 //! - Products may be in int8 ([`Precision::Int8`]), weights with a scale for

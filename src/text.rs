@@ -43,7 +43,7 @@ impl Tokens {
 
 /// The WordPiece tokeniser of a BERT checkpoint.
 ///
-/// A file of the usual form is read by our own code ([`wordpiece`]), which
+/// A file of the usual form is read by our own code (`wordpiece`), which
 /// starts in a few milliseconds; the `tokenizers` crate reads any other, and
 /// texts that ask for more, and is built when it is first needed.
 #[derive(Clone, Debug)]

@@ -420,7 +420,7 @@ impl Trainer {
     }
 
     /// A copy of a training report, as it is changed in this epoch, in which
-    /// other people stand; `None` for most reports, see [`ConsistencySettings`].
+    /// other people stand; `None` for most reports, see `settings::ConsistencySettings`.
     fn twin(&self, example: &Example, i: usize) -> Option<Example> {
         let settings = &self.settings.consistency;
         let gazetteer = self.gazetteer.as_ref()?;

@@ -132,11 +132,11 @@ fn write_assessed(out: &Path, assessed: &[Assessed]) -> Result<()> {
     write_lines(&out.join("assessed.jsonl"), &sorted)
 }
 
+/// Takes the next bytes of a file.
+type Take<'a> = dyn FnMut(&[u8]) -> Result<()> + 'a;
+
 /// Writes a file by parts; it appears whole or not at all.
-fn write_whole(
-    path: &Path,
-    parts: &mut dyn FnMut(&mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()>,
-) -> Result<()> {
+fn write_whole(path: &Path, parts: &mut dyn FnMut(&mut Take<'_>) -> Result<()>) -> Result<()> {
     let half = path.with_extension("jsonl.part");
     let file = std::fs::File::create(&half).map_err(|error| Error::io(&half, error))?;
     let mut out = std::io::BufWriter::with_capacity(1 << 18, file);

@@ -1,5 +1,5 @@
 //! What is done to rows between products: GELU, layer norm, softmax,
-//! quantising. Plain loops, to be run inside [`super::path::Path::run`], so
+//! quantising. Plain loops, to be run inside `Path::run`, so
 //! that the compiler vectorises them for the path.
 
 use super::matrix::RowScale;

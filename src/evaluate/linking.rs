@@ -292,7 +292,7 @@ pub fn figures(answer: &Answer, truth: &[Option<usize>], resamples: usize, seed:
         .into_iter()
         .filter(|name| held.over(name) > 0)
         .filter_map(|name| {
-            let interval = samples.interval(&|w: &[f64]| held.value(name, w))?;
+            let interval = samples.interval(|w: &[f64]| held.value(name, w))?;
             Some(figure(name, held.over(name), &interval))
         })
         .collect()
@@ -313,7 +313,7 @@ pub fn losses(
         .filter(|name| full.over(name) > 0)
         .filter_map(|name| {
             let lost = |w: &[f64]| Some(full.value(name, w)? - other.value(name, w)?);
-            Some(figure(name, full.over(name), &samples.interval(&lost)?))
+            Some(figure(name, full.over(name), &samples.interval(lost)?))
         })
         .collect()
 }

@@ -46,7 +46,7 @@ impl Reading {
     }
 
     /// Adds the answers of the lexical path, in the order of
-    /// [`lexical_answers`].
+    /// `lexical_answers`.
     pub(super) fn add_lexical(&mut self, logits: &[f32]) {
         let [stalking, likely, harm, rest @ ..] = logits else { return };
         // Half up and half down: their difference moves, their height does not.

@@ -167,6 +167,6 @@ fn an_empty_store_takes_reports_one_by_one() {
         features.iter().zip(&series).filter_map(|(f, s)| Some((f.id.as_str(), (*s)?))).collect();
     let groups = groups(&store);
     let found = pairs(&groups);
-    let right = found.iter().filter(|(a, b)| of.get(a).is_some() && of.get(a) == of.get(b)).count();
+    let right = found.iter().filter(|(a, b)| of.contains_key(a) && of.get(a) == of.get(b)).count();
     assert!(right > 5 && right * 10 >= found.len() * 9, "{right} of {}", found.len());
 }

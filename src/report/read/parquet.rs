@@ -4,7 +4,6 @@
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::Path;
-use std::sync::Arc;
 
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::record::reader::RowIter;
@@ -152,6 +151,8 @@ fn since_1970(since: Duration) -> Option<PrimitiveDateTime> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::super::ColumnMap;
     use super::*;
     use parquet::basic::Compression;
