@@ -94,6 +94,16 @@ fn form(database: &Connection, path: &Path) -> Result<String> {
     })
 }
 
+/// What form a database of this program says that it is of.
+///
+/// # Errors
+///
+/// When the file is no such database.
+pub fn form_of(path: &Path) -> Result<String> {
+    let opened = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY);
+    form(&opened.map_err(|error| failed(path, error))?, path)
+}
+
 /// Reads the features of a store or of a `features.db`, and what people have
 /// decided; `take` gets them in rounds.
 ///

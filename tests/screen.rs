@@ -239,6 +239,20 @@ fn a_full_disk_leaves_no_half_line_and_the_run_goes_on() {
 }
 
 #[test]
+fn the_features_of_a_run_are_linked_as_the_run_linked_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let (out, again) = (folder.path().join("out"), folder.path().join("again"));
+    screen(&[Path::new(CLOSED)], &out, &["--map-file", MAP]).expect(0);
+    let database = out.join("features.db");
+    run(&["link", text(&database), "--out", text(&again)]).expect(0);
+    let pair =
+        |link: &Value| (link["a"].clone().to_string(), link["b"].to_string(), link["bits"].to_string());
+    let of = |place: &Path| lines(place, "links.jsonl").iter().map(pair).collect::<Vec<_>>();
+    assert_eq!(of(&again), of(&out));
+    assert!(!of(&out).is_empty());
+}
+
+#[test]
 fn bad_rows_are_refused_with_reasons_and_the_rest_is_screened() {
     let folder = tempfile::tempdir().unwrap();
     let input = folder.path().join("bad.csv");

@@ -17,6 +17,7 @@ use crate::link::Decisions;
 use crate::link::record::PoolBuilder;
 use crate::report::Report;
 use crate::report::read::{ReadOptions, open};
+use crate::screen::features_db;
 use crate::store;
 
 /// Reports assessed in one round.
@@ -92,6 +93,9 @@ impl Inputs {
                 Kind::Records => inputs.records(path, options, &mut records)?,
                 Kind::Assessed => inputs.take_assessed(read_assessed(path)?),
                 Kind::Features => inputs.lines(path)?,
+                Kind::Database if store::form_of(path)? == features_db::FEATURES_SCHEMA => {
+                    inputs.take_features(features_db::read(path)?);
+                }
                 Kind::Database => {
                     let decisions = store::read(path, &mut |features| {
                         inputs.take_features(features);
