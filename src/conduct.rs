@@ -291,6 +291,25 @@ fn course_of_features(group: &Group, pool: &Pool, weights: &Weights) -> Course {
     }
 }
 
+fn by_id(assessed: &[Assessed]) -> BTreeMap<&str, &Assessed> {
+    assessed.iter().map(|a| (a.report.id.as_str(), a)).collect()
+}
+
+/// The course of a group from its texts; from what the pool knows where not
+/// every report has its text.
+fn course_of_group(
+    group: &Group,
+    pool: &Pool,
+    by_id: &BTreeMap<&str, &Assessed>,
+    weights: &Weights,
+) -> Course {
+    if group.reports.iter().all(|id| by_id.contains_key(id.as_str())) {
+        course(group, by_id, weights)
+    } else {
+        course_of_features(group, pool, weights)
+    }
+}
+
 /// The groups that are suspected courses, named `K0001` on in the order of
 /// their first dates. A linked group whose texts do not read like stalking is
 /// none, nor is one text that came twice. Where not every report of a group
@@ -301,15 +320,8 @@ pub fn courses_of_pool(
     assessed: &[Assessed],
     weights: &Weights,
 ) -> Vec<Course> {
-    let by_id: BTreeMap<&str, &Assessed> = assessed.iter().map(|a| (a.report.id.as_str(), a)).collect();
-    let has_texts = |group: &Group| group.reports.iter().all(|id| by_id.contains_key(id.as_str()));
-    named(groups.iter().map(|group| {
-        if has_texts(group) {
-            course(group, &by_id, weights)
-        } else {
-            course_of_features(group, pool, weights)
-        }
-    }))
+    let by_id = by_id(assessed);
+    named(groups.iter().map(|group| course_of_group(group, pool, &by_id, weights)))
 }
 
 /// Courses of a store under their numbers there.
@@ -319,24 +331,19 @@ pub fn numbered_courses(
     assessed: &[Assessed],
     weights: &Weights,
 ) -> Vec<Course> {
-    let by_id: BTreeMap<&str, &Assessed> = assessed.iter().map(|a| (a.report.id.as_str(), a)).collect();
-    let has_texts = |group: &Group| group.reports.iter().all(|id| by_id.contains_key(id.as_str()));
+    let by_id = by_id(assessed);
     groups
         .iter()
-        .map(|(number, group)| {
-            let found = if has_texts(group) {
-                course(group, &by_id, weights)
-            } else {
-                course_of_features(group, pool, weights)
-            };
-            Course { course: format!("K{number:04}"), ..found }
+        .map(|(number, group)| Course {
+            course: format!("K{number:04}"),
+            ..course_of_group(group, pool, &by_id, weights)
         })
         .filter(is_told)
         .collect()
 }
 
 /// Whether a course is told: likely enough, and more than one occasion.
-fn is_told(course: &Course) -> bool {
+pub fn is_told(course: &Course) -> bool {
     course.p >= LEAST_P && course.occasions > 1
 }
 

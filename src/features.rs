@@ -21,6 +21,9 @@ pub const ASSESSED_SCHEMA: &str = "throughline.assessed/1";
 /// The form of features that this program reads and writes, as lines of JSON.
 pub const FEATURES_SCHEMA: &str = "throughline.features/1";
 
+/// The form of features that this program reads and writes, as a database.
+pub const FEATURES_DB_SCHEMA: &str = "throughline.features-db/1";
+
 /// Most rare words that are kept of a report.
 const WORDS_MOST: usize = 400;
 

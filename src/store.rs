@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 use rusqlite::{Connection, OpenFlags, OptionalExtension};
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::features::{FEATURES_SCHEMA, Features};
+use crate::features::{FEATURES_DB_SCHEMA, Features};
 use crate::link::{Decisions, Group};
 
 pub use add::Added;
@@ -90,18 +90,8 @@ fn form(database: &Connection, path: &Path) -> Result<String> {
     let asked = database.query_row("SELECT value FROM about WHERE key = 'schema'", [], |row| row.get(0));
     asked.map_err(|error| {
         Error::new(ErrorKind::Data, format!("{}: is no store and no features: {error}", path.display()))
-            .hint(format!("needed is a database of form `{STORE_SCHEMA}` or `{FEATURES_SCHEMA}`"))
+            .hint(format!("needed is a database of form `{STORE_SCHEMA}` or `{FEATURES_DB_SCHEMA}`"))
     })
-}
-
-/// What form a database of this program says that it is of.
-///
-/// # Errors
-///
-/// When the file is no such database.
-pub fn form_of(path: &Path) -> Result<String> {
-    let opened = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY);
-    form(&opened.map_err(|error| failed(path, error))?, path)
 }
 
 /// Reads the features of a store or of a `features.db`, and what people have
@@ -118,14 +108,14 @@ pub fn read(path: &Path, take: &mut dyn FnMut(Vec<Features>) -> Result<()>) -> R
             rows::stream(&database, path, "report, item", take)?;
             decisions(&database).map_err(|error| failed(path, error))
         }
-        FEATURES_SCHEMA => {
+        FEATURES_DB_SCHEMA => {
             rows::stream(&database, path, "rowid", take)?;
             Ok(Decisions::default())
         }
         other => Err(Error::new(
             ErrorKind::Data,
             format!(
-                "{}: is of form `{other}`, this program reads `{STORE_SCHEMA}` and `{FEATURES_SCHEMA}`",
+                "{}: is of form `{other}`, this program reads `{STORE_SCHEMA}` and `{FEATURES_DB_SCHEMA}`",
                 path.display()
             ),
         )),

@@ -10,13 +10,8 @@ use rusqlite::{Connection, OpenFlags, params};
 
 use super::Row;
 use crate::assess::ModelIdentity;
-use crate::codebook::{EntityKind, Indicator};
-use crate::entities::Identifier;
 use crate::error::{Error, ErrorKind, Result};
-use crate::features::Features;
-
-/// The form of database that this program writes.
-pub const FEATURES_SCHEMA: &str = "throughline.features-db/1";
+use crate::features::{FEATURES_DB_SCHEMA, Features};
 
 const TABLES: &str = "
 CREATE TABLE about (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -76,7 +71,7 @@ impl Writer {
             database.execute_batch(TABLES)?;
             database.execute_batch("BEGIN")?;
             let about = [
-                ("schema", FEATURES_SCHEMA),
+                ("schema", FEATURES_DB_SCHEMA),
                 ("model", &model.name),
                 ("model_version", &model.version),
                 ("model_sha256", &model.sha256),
@@ -175,127 +170,10 @@ pub(super) fn open(path: &Path) -> Result<Connection> {
     let schema: String = database
         .query_row("SELECT value FROM about WHERE key = 'schema'", [], |row| row.get(0))
         .map_err(failed(path))?;
-    if schema != FEATURES_SCHEMA {
+    if schema != FEATURES_DB_SCHEMA {
         let what =
-            format!("{}: is of form `{schema}`, this program reads `{FEATURES_SCHEMA}`", path.display());
+            format!("{}: is of form `{schema}`, this program reads `{FEATURES_DB_SCHEMA}`", path.display());
         return Err(Error::new(ErrorKind::Data, what));
     }
     Ok(database)
-}
-
-/// Features of a database, in the order in which they were written.
-///
-/// # Errors
-///
-/// When the file is no database of this form.
-pub fn read(path: &Path) -> Result<Vec<Features>> {
-    let database = open(path)?;
-    let bad = |what: Error| Error::new(ErrorKind::Data, format!("{}: {what}", path.display()));
-    let mut all = Vec::new();
-    let mut select = database.prepare("SELECT * FROM report ORDER BY number").map_err(failed(path))?;
-    let mut rows = select.query([]).map_err(failed(path))?;
-    let mut by_report: std::collections::BTreeMap<i64, Vec<Identifier>> = std::collections::BTreeMap::new();
-    let mut every = database
-        .prepare("SELECT report, kind, role, value, first, last FROM identifier ORDER BY rowid")
-        .map_err(failed(path))?;
-    let mut found = every.query([]).map_err(failed(path))?;
-    while let Some(row) = found.next().map_err(failed(path))? {
-        let get = || -> rusqlite::Result<_> {
-            let place: (Option<i64>, Option<i64>) = (row.get(4)?, row.get(5)?);
-            Ok((
-                row.get::<_, i64>(0)?,
-                row.get::<_, String>(1)?,
-                row.get::<_, Option<String>>(2)?,
-                row.get(3)?,
-                place,
-            ))
-        };
-        let (report, kind, role, value, place) = get().map_err(failed(path))?;
-        let kind: EntityKind = kind.parse().map_err(bad)?;
-        let role = role.map(|role| role.parse()).transpose().map_err(bad)?;
-        let place = place
-            .0
-            .zip(place.1)
-            .and_then(|(a, b)| Some((usize::try_from(a).ok()?, usize::try_from(b).ok()?)));
-        by_report.entry(report).or_default().push(Identifier { kind, role, value, place });
-    }
-    while let Some(row) = rows.next().map_err(failed(path))? {
-        let get = || -> rusqlite::Result<_> {
-            let named: [String; 3] = [row.get(5)?, row.get(6)?, row.get(7)?];
-            let vector: Vec<u8> = row.get(9)?;
-            let f = Features {
-                id: row.get(1)?,
-                day: row.get(2)?,
-                force: row.get(3)?,
-                identifiers: Vec::new(),
-                indicators: Vec::new(),
-                relationship: crate::codebook::Relationship::Unknown,
-                p: row.get(4)?,
-                words: named[2].split_whitespace().map(str::to_owned).collect(),
-                vector: vector.into_iter().map(u8::cast_signed).collect(),
-                text_hash: row.get::<_, i64>(8)?.cast_unsigned(),
-            };
-            Ok((row.get::<_, i64>(0)?, f, named))
-        };
-        let (number, mut f, [relationship, indicators, _]) = get().map_err(failed(path))?;
-        f.relationship = relationship.parse().map_err(bad)?;
-        f.indicators = indicators
-            .split_whitespace()
-            .map(|i| i.parse::<Indicator>())
-            .collect::<Result<_>>()
-            .map_err(bad)?;
-        f.identifiers = by_report.remove(&number).unwrap_or_default();
-        all.push(f);
-    }
-    Ok(all)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::codebook::{Relationship, Role};
-
-    fn features(id: &str) -> Features {
-        Features {
-            id: id.into(),
-            day: Some(19_000),
-            force: None,
-            identifiers: vec![
-                Identifier {
-                    kind: EntityKind::Person,
-                    role: Some(Role::Suspect),
-                    value: "dan price".into(),
-                    place: Some((3, 6)),
-                },
-                Identifier { kind: EntityKind::Phone, role: None, value: "07700900123".into(), place: None },
-            ],
-            indicators: vec![Indicator::Following, Indicator::Contact],
-            relationship: Relationship::ExPartner,
-            p: 0.123_456,
-            words: vec!["41b".into(), "flat".into()],
-            vector: vec![-127, 0, 127],
-            text_hash: u64::MAX - 3,
-        }
-    }
-
-    #[test]
-    fn what_is_written_is_read_and_the_bytes_are_the_same() {
-        let folder = tempfile::tempdir().unwrap();
-        let model = ModelIdentity { name: "m".into(), version: "1".into(), sha256: "ab".into() };
-        let mut bytes = Vec::new();
-        let all = [features("R2"), Features { identifiers: Vec::new(), day: None, ..features("R1") }];
-        for name in ["a.db", "b.db"] {
-            let path = folder.path().join(name);
-            let mut writer = Writer::create(&path, &model, Some(7)).unwrap();
-            for f in &all {
-                writer.add(&path, f, &Row::default()).unwrap();
-            }
-            writer.finish(&path).unwrap();
-            assert_eq!(read(&path).unwrap(), all);
-            bytes.push(std::fs::read(&path).unwrap());
-        }
-        assert!(bytes[0] == bytes[1]);
-        std::fs::write(folder.path().join("c.db"), "no database").unwrap();
-        assert!(read(&folder.path().join("c.db")).is_err());
-    }
 }

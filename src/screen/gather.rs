@@ -294,7 +294,7 @@ fn courses(
             .collect::<Result<_>>()?;
         let by_id = members.iter().map(|one| (one.report.id.as_str(), one)).collect();
         let course = conduct::course(group, &by_id, weights);
-        if course.p >= conduct::LEAST_P && course.occasions > 1 {
+        if conduct::is_told(&course) {
             told.push(course);
         }
     }

@@ -17,7 +17,6 @@ use crate::link::Decisions;
 use crate::link::record::PoolBuilder;
 use crate::report::Report;
 use crate::report::read::{ReadOptions, open};
-use crate::screen::features_db;
 use crate::store;
 
 /// Reports assessed in one round.
@@ -93,9 +92,6 @@ impl Inputs {
                 Kind::Records => inputs.records(path, options, &mut records)?,
                 Kind::Assessed => inputs.take_assessed(read_assessed(path)?),
                 Kind::Features => inputs.lines(path)?,
-                Kind::Database if store::form_of(path)? == features_db::FEATURES_SCHEMA => {
-                    inputs.take_features(features_db::read(path)?);
-                }
                 Kind::Database => {
                     let decisions = store::read(path, &mut |features| {
                         inputs.take_features(features);
@@ -256,4 +252,67 @@ pub(in crate::cli) fn assess(assessor: &Assessor, reports: Vec<Report>) -> Resul
         }
     }
     Ok(assessed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::assess::ModelIdentity;
+    use crate::codebook::{EntityKind, Indicator, Relationship, Role};
+    use crate::entities::Identifier;
+    use crate::screen::Row;
+    use crate::screen::features_db::Writer;
+
+    fn read(path: &Path) -> Result<Vec<Features>> {
+        let mut all = Vec::new();
+        store::read(path, &mut |round| {
+            all.extend(round);
+            Ok(())
+        })?;
+        Ok(all)
+    }
+
+    fn features(id: &str) -> Features {
+        Features {
+            id: id.into(),
+            day: Some(19_000),
+            force: None,
+            identifiers: vec![
+                Identifier {
+                    kind: EntityKind::Person,
+                    role: Some(Role::Suspect),
+                    value: "dan price".into(),
+                    place: Some((3, 6)),
+                },
+                Identifier { kind: EntityKind::Phone, role: None, value: "07700900123".into(), place: None },
+            ],
+            indicators: vec![Indicator::Following, Indicator::Contact],
+            relationship: Relationship::ExPartner,
+            p: 0.123_456,
+            words: vec!["41b".into(), "flat".into()],
+            vector: vec![-127, 0, 127],
+            text_hash: u64::MAX - 3,
+        }
+    }
+
+    #[test]
+    fn what_is_written_is_read_and_the_bytes_are_the_same() {
+        let folder = tempfile::tempdir().unwrap();
+        let model = ModelIdentity { name: "m".into(), version: "1".into(), sha256: "ab".into() };
+        let mut bytes = Vec::new();
+        let all = [features("R2"), Features { identifiers: Vec::new(), day: None, ..features("R1") }];
+        for name in ["a.db", "b.db"] {
+            let path = folder.path().join(name);
+            let mut writer = Writer::create(&path, &model, Some(7)).unwrap();
+            for f in &all {
+                writer.add(&path, f, &Row::default()).unwrap();
+            }
+            writer.finish(&path).unwrap();
+            assert_eq!(read(&path).unwrap(), all);
+            bytes.push(std::fs::read(&path).unwrap());
+        }
+        assert!(bytes[0] == bytes[1]);
+        std::fs::write(folder.path().join("c.db"), "no database").unwrap();
+        assert!(read(&folder.path().join("c.db")).is_err());
+    }
 }
