@@ -244,8 +244,8 @@ fn round6(p: f64) -> f64 {
 }
 
 /// The course of a group of which only features are known: dates, letters and
-/// kinds of conduct, and nothing to quote.
-fn course_of_features(group: &Group, pool: &Pool, weights: &Weights) -> Course {
+/// kinds of conduct, and nothing to quote. It has no name yet.
+pub fn course_of_features(group: &Group, pool: &Pool, weights: &Weights) -> Course {
     let mut records: Vec<&Record> =
         group.reports.iter().filter_map(|id| pool.place(id)).map(|place| &pool.records[place]).collect();
     records.sort_by_key(|r| (r.day.is_none(), r.day, &r.id));
@@ -295,8 +295,20 @@ fn by_id(assessed: &[Assessed]) -> BTreeMap<&str, &Assessed> {
     assessed.iter().map(|a| (a.report.id.as_str(), a)).collect()
 }
 
-/// The course of a group from its texts; from what the pool knows where not
-/// every report has its text.
+/// The course of a group of which some reports have no text: what features
+/// tell of all, and the words of those that have one.
+pub fn course_with_texts(
+    known: Course,
+    group: &Group,
+    by_id: &BTreeMap<&str, &Assessed>,
+    weights: &Weights,
+) -> Course {
+    let Course { limbs, spo, .. } = course(group, by_id, weights);
+    Course { limbs, spo, ..known }
+}
+
+/// The course of a group from its texts; where not every report has one, from
+/// what the pool knows and the texts that are there.
 fn course_of_group(
     group: &Group,
     pool: &Pool,
@@ -306,14 +318,14 @@ fn course_of_group(
     if group.reports.iter().all(|id| by_id.contains_key(id.as_str())) {
         course(group, by_id, weights)
     } else {
-        course_of_features(group, pool, weights)
+        course_with_texts(course_of_features(group, pool, weights), group, by_id, weights)
     }
 }
 
 /// The groups that are suspected courses, named `K0001` on in the order of
 /// their first dates. A linked group whose texts do not read like stalking is
 /// none, nor is one text that came twice. Where not every report of a group
-/// has its text, its course is what the pool knows.
+/// has its text, its dates, letters and kinds are what the pool knows.
 pub fn courses_of_pool(
     groups: &[Group],
     pool: &Pool,

@@ -11,7 +11,7 @@
 
 pub mod features_db;
 pub mod gather;
-mod linking;
+pub mod linking;
 pub mod manifest;
 pub mod pipeline;
 pub mod rank;

@@ -94,6 +94,41 @@ fn form(database: &Connection, path: &Path) -> Result<String> {
     })
 }
 
+/// A store or a `features.db`, opened for reading, and its form.
+fn open_known(path: &Path) -> Result<(Connection, String)> {
+    let opened = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY);
+    let database = opened.map_err(|error| failed(path, error))?;
+    let form = form(&database, path)?;
+    if form == STORE_SCHEMA || form == FEATURES_DB_SCHEMA {
+        return Ok((database, form));
+    }
+    let what = format!(
+        "{}: is of form `{form}`, this program reads `{STORE_SCHEMA}` and `{FEATURES_DB_SCHEMA}`",
+        path.display()
+    );
+    Err(Error::new(ErrorKind::Data, what))
+}
+
+/// Finds out whether [`read`] can read a file as it lies there.
+///
+/// # Errors
+///
+/// When the file is no such database, or when another program has not yet put
+/// all of its changes into it.
+pub fn check(path: &Path) -> Result<()> {
+    open_known(path)?;
+    // SQLite's log of changes that are still to come into the file.
+    let mut log = path.as_os_str().to_owned();
+    log.push("-wal");
+    if std::fs::metadata(&log).is_ok_and(|about| about.len() > 0) {
+        let what = format!("{}: holds changes that are not in the file yet", path.display());
+        return Err(Error::new(ErrorKind::Io, what).hint(
+            "wait until the program that writes to it has done; if none does, `throughline link --store` brings it in order",
+        ));
+    }
+    Ok(())
+}
+
 /// Reads the features of a store or of a `features.db`, and what people have
 /// decided; `take` gets them in rounds.
 ///
@@ -101,24 +136,13 @@ fn form(database: &Connection, path: &Path) -> Result<String> {
 ///
 /// When the file is no such database or cannot be read.
 pub fn read(path: &Path, take: &mut dyn FnMut(Vec<Features>) -> Result<()>) -> Result<Decisions> {
-    let opened = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY);
-    let database = opened.map_err(|error| failed(path, error))?;
-    match form(&database, path)?.as_str() {
-        STORE_SCHEMA => {
-            rows::stream(&database, path, "report, item", take)?;
-            decisions(&database).map_err(|error| failed(path, error))
-        }
-        FEATURES_DB_SCHEMA => {
-            rows::stream(&database, path, "rowid", take)?;
-            Ok(Decisions::default())
-        }
-        other => Err(Error::new(
-            ErrorKind::Data,
-            format!(
-                "{}: is of form `{other}`, this program reads `{STORE_SCHEMA}` and `{FEATURES_DB_SCHEMA}`",
-                path.display()
-            ),
-        )),
+    let (database, form) = open_known(path)?;
+    if form == STORE_SCHEMA {
+        rows::stream(&database, path, "report, item", take)?;
+        decisions(&database).map_err(|error| failed(path, error))
+    } else {
+        rows::stream(&database, path, "rowid", take)?;
+        Ok(Decisions::default())
     }
 }
 

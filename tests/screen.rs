@@ -1,7 +1,7 @@
 //! The `screen` and `returns` commands end to end: the sample, a run that is
 //! killed and goes on, what differs, bad input.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -132,6 +132,79 @@ fn the_sample_gives_every_file_and_a_second_run_does_nothing() {
     let by_class = told.iter().filter(|row| row["measure"] == "recorded_as");
     assert_eq!(by_class.map(|row| row["reports"].parse::<usize>().unwrap()).sum::<usize>(), total);
     assert!(std::fs::read_to_string(out.join("returns.html")).unwrap().contains("By district"));
+}
+
+/// The sets of reports of the courses of a folder, in order.
+fn courses(out: &Path) -> Vec<BTreeSet<String>> {
+    let ids = |course: &Value| {
+        course["reports"].as_array().unwrap().iter().map(|id| id.as_str().unwrap().to_owned()).collect()
+    };
+    let mut all: Vec<BTreeSet<String>> = lines(out, "courses.jsonl").iter().map(ids).collect();
+    all.sort();
+    all
+}
+
+#[test]
+fn a_batch_is_linked_with_an_earlier_screening_and_with_a_store() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = |name: &str| folder.path().join(name);
+    let made = std::fs::read_to_string(project("datasets/sample/reports.jsonl")).unwrap();
+    // Reports of both courses in either half.
+    let half =
+        |odd: usize| made.lines().skip(odd).step_by(2).map(|line| format!("{line}\n")).collect::<String>();
+    std::fs::write(place("one.jsonl"), half(0)).unwrap();
+    std::fs::write(place("two.jsonl"), half(1)).unwrap();
+    std::fs::write(place("whole.jsonl"), &made).unwrap();
+    let day = ["--as-of", "2026-01-01"];
+    for name in ["one", "whole"] {
+        screen(&[&place(&format!("{name}.jsonl"))], &place(name), &day).expect(0);
+    }
+    let features = place("one/features.db");
+    let store = place("store.db");
+    run(&["link", text(&features), "--store", text(&store), "--out", text(&place("linked"))]).expect(0);
+
+    let two = place("two.jsonl");
+    let mine: BTreeSet<String> = half(1)
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).unwrap()["id"].as_str().unwrap().to_owned())
+        .collect();
+    for (beside, out) in [(&features, place("features")), (&store, place("store"))] {
+        let more = [&day[..], &["--link", text(beside)]].concat();
+        let ran = screen(&[&two], &out, &more).expect(0);
+        assert!(ran.stderr.contains("reports beside the batch"), "{}", ran.stderr);
+        let mut of_whole = courses(&place("whole"));
+        of_whole.retain(|reports| !reports.is_disjoint(&mine));
+        let found = courses(&out);
+        assert_eq!(found, of_whole);
+        assert!(found.iter().any(|reports| !reports.is_subset(&mine)), "a course reaches beyond the batch");
+        for link in lines(&out, "links.jsonl") {
+            assert!(["a", "b"].iter().any(|end| mine.contains(link[*end].as_str().unwrap())), "{link}");
+        }
+        for report in lines(&out, "assessed.jsonl") {
+            assert!(mine.contains(report["report"]["id"].as_str().unwrap()));
+        }
+        assert_eq!(lines(&out, "assessments.jsonl").len(), mine.len());
+        let quoted = lines(&out, "courses.jsonl")
+            .iter()
+            .any(|course| !course["spo"]["a"].as_array().unwrap().is_empty());
+        assert!(quoted, "the batch's own words are quoted");
+        let page = std::fs::read_to_string(out.join("report.html")).unwrap();
+        assert!(page.contains("Linked with reports outside this batch: "));
+        let course = lines(&out, "courses.jsonl")[0]["course"].as_str().unwrap().to_owned();
+        let sheet = run(&["case", &course, "--dir", text(&out)]).expect(0);
+        assert!(sheet.stderr.contains("has no narrative in this folder"), "{}", sheet.stderr);
+        // The same again is the same run; without it, it is another.
+        assert!(screen(&[&two], &out, &more).expect(0).stderr.contains("this run is finished"));
+        let other = screen(&[&two], &out, &day).expect(2);
+        assert!(other.stderr.contains("link.sha256: was"), "{}", other.stderr);
+    }
+    // What the batch holds itself counts once.
+    let ran =
+        screen(&[&place("one.jsonl")], &place("again"), &[&day[..], &["--link", text(&features)]].concat());
+    assert!(ran.expect(0).stderr.contains("linked with 0 reports beside the batch; 9 more"), "again");
+    let ran = screen(&[&two], &place("none"), &["--link", text(&two)]).expect(2);
+    assert!(ran.stderr.contains("two.jsonl"), "{}", ran.stderr);
+    assert!(!place("none").exists());
 }
 
 /// Starts a run and kills it as soon as `reached` holds; false when it ended before.

@@ -72,6 +72,19 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitStatus> {
     };
     let links: Vec<Link> = lines(arguments, "links.jsonl")?;
     let assessed = read_assessed(&arguments.dir.join("assessed.jsonl"))?;
+    let unread: Vec<&str> = course
+        .reports
+        .iter()
+        .filter(|id| !assessed.iter().any(|a| a.report.id == **id))
+        .map(String::as_str)
+        .collect();
+    if !unread.is_empty() {
+        say(&format!(
+            "note: {} of {} has no narrative in this folder and is not on the sheet",
+            unread.join(", "),
+            course.course
+        ));
+    }
     let sheet = sheet(course, &assessed, &links);
     let drawn = match arguments.format {
         Format::Text => render::course::text(&sheet),

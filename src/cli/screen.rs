@@ -16,10 +16,12 @@ use crate::model::folder::{MANIFEST as MODEL_MANIFEST, Manifest as ModelManifest
 use crate::render;
 use crate::report::dates;
 use crate::report::read::{ColumnMap, ReadOptions, suggest_mapping};
+use crate::screen::linking::{Beside, Take};
 use crate::screen::manifest::{Counts, MANIFEST_SCHEMA, Manifest, outputs};
 use crate::screen::pipeline::{self, Progress, Tally};
 use crate::screen::work::{self, Opened, Work, write_whole, writing};
 use crate::screen::{Found, InputFile, ModelUsed, Selection, Settings, Start, gather, settings};
+use crate::store;
 
 /// The ranked list.
 const RANKED: &str = "ranked.csv";
@@ -55,6 +57,9 @@ pub(super) struct Arguments {
     /// Weights of comparisons for linking, as `throughline estimate` writes them
     #[arg(long, value_name = "FILE")]
     weights: Option<PathBuf>,
+    /// Link the batch with the reports of this store too, or of the features.db of an earlier screening
+    #[arg(long, value_name = "FILE")]
+    link: Option<PathBuf>,
     /// Only reports with a date of closing, or an outcome that is none of work that goes on
     #[arg(long)]
     closed_only: bool,
@@ -91,7 +96,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitStatus> {
         return Err(Error::new(ErrorKind::Arguments, "--out is missing, a folder for the results is needed"));
     };
     let began = Instant::now();
-    refuse_inputs_among_results(&arguments.files, out)?;
+    refuse_inputs_among_results(arguments.files.iter().chain(&arguments.link), out)?;
     let weights = open_weights(arguments.weights.as_deref())?;
     let settings = settings_of(arguments, &weights)?;
     say_columns(&arguments.files, &settings.columns)?;
@@ -125,7 +130,9 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitStatus> {
     // Linking needs the memory.
     drop(assessor);
     say("linking and ranking");
-    let found = gather::gather(&work, &start, &identity, &weights)?;
+    let read = arguments.link.as_ref().map(|path| move |take: &mut Take<'_>| store::read(path, take));
+    let beside = read.as_ref().map(|read| read as Beside<'_>);
+    let found = gather::gather(&work, &start, &identity, &weights, beside)?;
     draw(&work, &found, &tally, &start)?;
     let status = finish(work, &found, tally, start, began)?;
     say(&format!("written to {}: {RANKED}, {PAGE}, courses.jsonl and the rest", out.display()));
@@ -170,7 +177,8 @@ fn finish(work: Work, found: &Found, tally: Tally, start: Start, began: Instant)
             states: states(false),
             recorded_as_stalking: states(true),
             courses: found.courses.len() as u64,
-            in_courses: found.courses.iter().map(|c| c.reports.len() as u64).sum(),
+            in_courses: found.in_courses() as u64,
+            linked_with: found.beside.reports as u64,
             groups: found.groups as u64,
             compared: found.compared as u64,
         },
@@ -259,6 +267,7 @@ fn settings_of(arguments: &Arguments, weights: &Weights) -> Result<Settings> {
         program: env!("CARGO_PKG_VERSION").into(),
         model: ModelUsed { name: manifest.name, version: manifest.version, files: manifest.files },
         link_weights: settings::sum(&weights),
+        link: arguments.link.as_deref().map(beside_file).transpose()?,
         columns,
         selection: Selection {
             closed_only: arguments.closed_only,
@@ -274,8 +283,15 @@ fn settings_of(arguments: &Arguments, weights: &Weights) -> Result<Settings> {
     })
 }
 
+/// The file to link with, found to be one that can be read, before the night.
+fn beside_file(path: &Path) -> Result<InputFile> {
+    let file = InputFile::open(path)?;
+    store::check(path)?;
+    Ok(file)
+}
+
 /// An input that lies in the folder of the results could be written over.
-fn refuse_inputs_among_results(files: &[PathBuf], out: &Path) -> Result<()> {
+fn refuse_inputs_among_results<'a>(files: impl Iterator<Item = &'a PathBuf>, out: &Path) -> Result<()> {
     let Ok(out_at) = out.canonicalize() else { return Ok(()) };
     for path in files {
         if path.canonicalize().is_ok_and(|at| at.starts_with(&out_at)) {

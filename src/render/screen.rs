@@ -72,14 +72,21 @@ pub fn summary(found: &Found, tally: &Tally) -> String {
     for line in own_recall(found).into_iter().chain(workload(found)) {
         let _ = writeln!(out, "{line}");
     }
-    let in_courses: usize = found.courses.iter().map(|c| c.reports.len()).sum();
     let _ = writeln!(
         out,
-        "{} pairs compared, {} groups linked, {} suspected courses of conduct ({in_courses} reports)",
+        "{} pairs compared, {} groups linked, {} suspected courses of conduct ({} reports)",
         found.compared,
         found.groups,
-        found.courses.len()
+        found.courses.len(),
+        found.in_courses()
     );
+    if found.beside.reports + found.beside.again > 0 {
+        let _ = writeln!(
+            out,
+            "linked with {} reports beside the batch; {} more there are of the batch itself",
+            found.beside.reports, found.beside.again
+        );
+    }
     if let Some(date) = found.as_of.and_then(date_of) {
         let _ = writeln!(out, "days are counted to {}", dates::write_date(date));
     }

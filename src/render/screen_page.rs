@@ -93,8 +93,14 @@ fn overview(found: &Found, tally: &Tally) -> String {
     for line in own_recall(found).into_iter().chain(workload(found)) {
         item(&line);
     }
-    let in_courses: usize = found.courses.iter().map(|c| c.reports.len()).sum();
-    item(&format!("{} suspected courses of conduct, {in_courses} reports in them.", found.courses.len()));
+    item(&format!(
+        "{} suspected courses of conduct, {} reports in them.",
+        found.courses.len(),
+        found.in_courses()
+    ));
+    if found.beside.reports > 0 {
+        item(&format!("The batch was linked with {} other reports as well.", found.beside.reports));
+    }
     out += "</ul>\n<table><caption>What the texts read like</caption><thead><tr><th scope=\"col\">state</th>\
             <th scope=\"col\" class=\"n\">recorded as another class</th><th scope=\"col\" class=\"n\">recorded as stalking</th></tr></thead><tbody>\n";
     let (others, recorded) = (states(found, false), states(found, true));
@@ -324,7 +330,17 @@ fn courses(found: &Found, page: &Page) -> String {
                 )
             })
             .collect();
-        let _ = writeln!(out, "{}<ol>{}</ol></section>", timeline(occasions), reports.concat());
+        let beside: Vec<String> = course
+            .reports
+            .iter()
+            .filter(|id| !occasions.iter().any(|occasion| occasion.report == **id))
+            .map(|id| escape(id))
+            .collect();
+        let beside = match beside.as_slice() {
+            [] => String::new(),
+            ids => format!("<p>Linked with reports outside this batch: {}.</p>", ids.join(", ")),
+        };
+        let _ = writeln!(out, "{}<ol>{}</ol>{beside}</section>", timeline(occasions), reports.concat());
     }
     out
 }

@@ -11,7 +11,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::features_db;
-use super::linking::Batch;
+use super::linking::{Batch, Beside, BesideCount, Joined, Joint};
 use super::pipeline::RecordLine;
 use super::rank::{self, Workload};
 use super::row::{Row, Words, date_of, reported, row};
@@ -21,7 +21,6 @@ use crate::assess::{Assessment, ModelIdentity};
 use crate::conduct::{self, Course, Occasion};
 use crate::error::{Error, ErrorKind, Result};
 use crate::features::{ASSESSED_SCHEMA, Assessed, Features, day_number};
-use crate::link::Group;
 use crate::link::weights::Weights;
 use crate::report::dates;
 
@@ -50,6 +49,8 @@ pub struct Found {
     pub compared: usize,
     /// Sets of reports whose texts are the same.
     pub duplicates: usize,
+    /// Reports beside the batch that it was linked with.
+    pub beside: BesideCount,
     /// The day that ages are counted to.
     pub as_of: Option<i32>,
     /// The first day of the batch.
@@ -62,25 +63,35 @@ pub struct Found {
 }
 
 /// Links and ranks the batch of a run whose reports are all assessed, and
-/// writes courses, links, the reports of courses and the features.
+/// writes courses, links, the reports of courses and the features. What is
+/// known `beside` the batch is linked with it; courses and links that hold no
+/// report of the batch are not told.
 ///
 /// # Errors
 ///
 /// When a file cannot be read or written.
-pub fn gather(work: &Work, start: &Start, model: &ModelIdentity, weights: &Weights) -> Result<Found> {
+pub fn gather(
+    work: &Work,
+    start: &Start,
+    model: &ModelIdentity,
+    weights: &Weights,
+    beside: Option<Beside<'_>>,
+) -> Result<Found> {
     let files = [work.result(ASSESSMENTS), work.records()];
     let as_of = latest(&files[1], &start.settings)?;
-    let (mut rows, batch) = scan(work, &files, as_of, model)?;
+    let (mut rows, mut batch) = scan(work, &files, as_of, model)?;
+    if let Some(read) = beside {
+        batch.add_beside(read)?;
+    }
     let path = work.result(LINKS);
     let mut joined = None;
     write_whole(&path, |out| {
         joined = Some(batch.link(weights, &mut |link| write_line(&path, out, link))?);
         Ok(())
     })?;
-    let (groups, compared, duplicates) =
-        joined.map_or((Vec::new(), 0, 0), |joined| (joined.groups, joined.compared, joined.duplicates));
+    let Joined { groups, compared, duplicates, beside } = joined.unwrap_or_default();
     let count = groups.len();
-    let courses = courses(work, &files, &groups, weights, &mut rows)?;
+    let courses = courses(work, &files, groups, weights, &mut rows)?;
     let first = rows.iter().filter_map(|row| row.reported).min();
     let late = as_of.map_or(0, |as_of| rows.iter().filter(|r| r.reported.is_some_and(|d| d > as_of)).count());
     let days = first.zip(as_of).map_or(1, |(first, as_of)| u64::try_from(as_of - first + 1).unwrap_or(1));
@@ -93,6 +104,7 @@ pub fn gather(work: &Work, start: &Start, model: &ModelIdentity, weights: &Weigh
         groups: count,
         compared,
         duplicates,
+        beside,
         as_of,
         first,
         late,
@@ -105,6 +117,11 @@ impl Found {
     /// Places of reports that were recorded as stalking.
     pub fn recorded(&self) -> impl Iterator<Item = usize> {
         (0..self.rows.len()).filter(|&i| self.rows[i].recorded_as_stalking)
+    }
+
+    /// Reports of the batch that are in a course.
+    pub fn in_courses(&self) -> usize {
+        self.rows.iter().filter(|row| row.course.is_some()).count()
     }
 }
 
@@ -277,7 +294,7 @@ fn scan(
 fn courses(
     work: &Work,
     files: &[std::path::PathBuf; 2],
-    groups: &[Group],
+    groups: Vec<Joint>,
     weights: &Weights,
     rows: &mut [Row],
 ) -> Result<Vec<Course>> {
@@ -285,7 +302,7 @@ fn courses(
         rows.iter().enumerate().map(|(i, row)| (row.id.as_str(), i)).collect();
     let mut opened = Files::open(files)?;
     let mut told = Vec::new();
-    for group in groups {
+    for Joint { group, known } in groups {
         let members: Vec<Assessed> = group
             .reports
             .iter()
@@ -293,7 +310,10 @@ fn courses(
             .map(|&place| opened.fetch(&rows[place]))
             .collect::<Result<_>>()?;
         let by_id = members.iter().map(|one| (one.report.id.as_str(), one)).collect();
-        let course = conduct::course(group, &by_id, weights);
+        let course = match known {
+            Some(known) => conduct::course_with_texts(known, &group, &by_id, weights),
+            None => conduct::course(&group, &by_id, weights),
+        };
         if conduct::is_told(&course) {
             told.push(course);
         }

@@ -32,8 +32,11 @@ pub struct Counts {
     pub recorded_as_stalking: BTreeMap<String, u64>,
     /// Suspected courses of conduct.
     pub courses: u64,
-    /// Reports in them.
+    /// Reports of the batch in them.
     pub in_courses: u64,
+    /// Reports beside the batch that it was linked with.
+    #[serde(default)]
+    pub linked_with: u64,
     /// Groups of linked reports.
     pub groups: u64,
     /// Pairs that were compared.

@@ -37,6 +37,9 @@ pub struct Settings {
     pub model: ModelUsed,
     /// SHA-256 of the weights of linking.
     pub link_weights: String,
+    /// What the batch is linked with beside itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub link: Option<InputFile>,
     /// Columns that are named otherwise than their field.
     pub columns: ColumnMap,
     /// Which reports are screened.
@@ -144,7 +147,9 @@ impl Start {
         let mut flat = BTreeMap::new();
         let value = serde_json::to_value(self).unwrap_or_default();
         flatten(&value, String::new(), &mut flat);
-        flat.retain(|name, _| !(name.starts_with("input ") && name.ends_with(".path")));
+        flat.retain(|name, _| {
+            !(name == "link.path" || name.starts_with("input ") && name.ends_with(".path"))
+        });
         flat
     }
 
@@ -207,6 +212,7 @@ pub(super) mod tests {
             program: "0.1.0".into(),
             model,
             link_weights: "cd".into(),
+            link: None,
             columns: ColumnMap::default(),
             selection: Selection::default(),
             as_of: None,
