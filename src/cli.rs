@@ -2,6 +2,7 @@
 //! prints: data to stdout, talk to stderr.
 
 mod case;
+mod columns;
 mod corpus;
 mod estimate;
 mod evaluate;

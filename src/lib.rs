@@ -10,6 +10,7 @@ pub mod cli;
 pub mod codebook;
 pub mod conduct;
 pub mod corpus;
+pub mod digest;
 pub mod engine;
 pub mod entities;
 pub mod error;

@@ -25,6 +25,7 @@ use crate::codebook::Indicator;
 use crate::corpus::augment::{Kind, augment, join};
 use crate::corpus::gazetteer::Gazetteer;
 use crate::corpus::{Dataset, Example};
+use crate::digest::Sum;
 use crate::entities::OUTSIDE;
 use crate::error::{Error, ErrorKind, Result};
 use crate::evaluate::metrics::{Ranked, average_precision};
@@ -652,15 +653,15 @@ fn base_name(folder: &Path) -> String {
 
 /// SHA-256 over ids, texts and labels of a dataset, in its order.
 fn data_hash(dataset: &Dataset) -> String {
-    use sha2::{Digest, Sha256};
-    let mut hash = Sha256::new();
+    let mut sum = Sum::default();
     for example in &dataset.examples {
-        hash.update(format!(
+        let line = format!(
             "{:?}\u{0}{:?}\u{0}{:?}\u{0}{:?}\u{0}{:?}\u{1}",
             example.report.id, example.report.text, example.labels, example.spans, example.entities
-        ));
+        );
+        sum.update(line.as_bytes());
     }
-    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    sum.finish()
 }
 
 /// Log odds that an indicator is found against denied or not mentioned.

@@ -12,6 +12,7 @@ use rayon::prelude::*;
 
 use self::inputs::Inputs;
 use self::measure::{Clock, Measured};
+use super::columns::Columns;
 use super::reading::Reading;
 use super::{ExitStatus, say};
 use crate::conduct::{self, Course};
@@ -21,7 +22,7 @@ use crate::link::record::Pool;
 use crate::link::weights::Weights;
 use crate::link::{Group, Linking, block, duplicates};
 use crate::render;
-use crate::report::read::{ColumnMap, ReadOptions, Run};
+use crate::report::read::{ReadOptions, Run};
 
 /// Links that are spelt out and written in one round.
 const ROUND: usize = 16_384;
@@ -40,9 +41,8 @@ pub(super) struct Arguments {
     /// Weights of comparisons, as `throughline estimate` writes them
     #[arg(long, value_name = "FILE")]
     weights: Option<PathBuf>,
-    /// A column that is named otherwise than its field, e.g. text=MO_TEXT; may be repeated
-    #[arg(long, value_name = "FIELD=COLUMN")]
-    map: Vec<String>,
+    #[command(flatten)]
+    columns: Columns,
     /// Keep the reports in this store and link new ones with what it holds; made where there is none
     #[arg(long, value_name = "FILE", conflicts_with_all = ["truth", "measure"])]
     store: Option<PathBuf>,
@@ -74,7 +74,7 @@ pub(super) fn open_weights(path: Option<&Path>) -> Result<Weights> {
 pub(super) fn run(arguments: &Arguments) -> Result<ExitStatus> {
     let weights = open_weights(arguments.weights.as_deref())?;
     let read = ReadOptions {
-        columns: ColumnMap::parse(&arguments.map)?,
+        columns: arguments.columns.map()?,
         run: Some(Run::default()),
         ..ReadOptions::default()
     };

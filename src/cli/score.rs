@@ -5,13 +5,14 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 
+use super::columns::Columns;
 use super::reading::Reading;
 use super::{ExitStatus, say, stdout_error};
 use crate::assess::{AssessOptions, Assessment, Assessor, State};
 use crate::error::{Error, ErrorKind, Result};
 use crate::render;
 use crate::report::Report;
-use crate::report::read::{ColumnMap, Format as InputFormat, ReadOptions, Reader, Run, open};
+use crate::report::read::{Format as InputFormat, ReadOptions, Reader, Run, open};
 
 /// Reports assessed in one round: bounds memory, and is enough to fill passes.
 const ROUND: usize = 128;
@@ -57,12 +58,8 @@ pub(super) struct Arguments {
     /// What the input is
     #[arg(long, value_enum, default_value_t = Input::Auto)]
     input: Input,
-    /// A column that is named otherwise than its field, e.g. text=MO_TEXT; may be repeated
-    #[arg(long, value_name = "FIELD=COLUMN")]
-    map: Vec<String>,
-    /// A TOML file of such columns
-    #[arg(long, value_name = "FILE", conflicts_with = "map")]
-    map_file: Option<PathBuf>,
+    #[command(flatten)]
+    columns: Columns,
     #[command(flatten)]
     reading: Reading,
     /// Answer `cannot_tell` where the model is least sure; never in place of `review`
@@ -83,13 +80,7 @@ struct Tally {
 }
 
 pub(super) fn run(arguments: Arguments) -> Result<ExitStatus> {
-    let columns = match &arguments.map_file {
-        Some(path) => {
-            let toml = std::fs::read_to_string(path).map_err(|error| Error::io(path, error))?;
-            ColumnMap::from_toml(&toml)?
-        }
-        None => ColumnMap::parse(&arguments.map)?,
-    };
+    let columns = arguments.columns.map()?;
     let options = AssessOptions { abstain: arguments.abstain, ..AssessOptions::default() };
     let assessor = arguments.reading.open(options)?;
     let mut printer = Printer::new(arguments.format);

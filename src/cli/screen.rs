@@ -6,10 +6,12 @@ use std::time::{Duration, Instant};
 
 use clap::Args;
 
+use super::columns::Columns;
 use super::link::open_weights;
 use super::reading::Reading;
 use super::{ExitStatus, say, stdout_error};
 use crate::assess::AssessOptions;
+use crate::digest;
 use crate::error::{Error, ErrorKind, Result};
 use crate::link::weights::Weights;
 use crate::model::folder::{MANIFEST as MODEL_MANIFEST, Manifest as ModelManifest};
@@ -20,7 +22,7 @@ use crate::screen::linking::{Beside, Take};
 use crate::screen::manifest::{Counts, MANIFEST_SCHEMA, Manifest, outputs};
 use crate::screen::pipeline::{self, Progress, Tally};
 use crate::screen::work::{self, Opened, Work, write_whole, writing};
-use crate::screen::{Found, InputFile, ModelUsed, Selection, Settings, Start, gather, settings};
+use crate::screen::{Found, InputFile, ModelUsed, Selection, Settings, Start, gather};
 use crate::store;
 
 /// The ranked list.
@@ -45,13 +47,8 @@ pub(super) struct Arguments {
     /// Print a first mapping of this file's columns, to read and to mend
     #[arg(long, value_name = "FILE", conflicts_with_all = ["files", "out"])]
     suggest_mapping: Option<PathBuf>,
-    /// A column that is named otherwise than its field, e.g. text=MO_TEXT; may be repeated, and for text
-    /// several columns are joined in the order given
-    #[arg(long, value_name = "FIELD=COLUMN")]
-    map: Vec<String>,
-    /// A TOML file of such columns
-    #[arg(long, value_name = "FILE", conflicts_with = "map")]
-    map_file: Option<PathBuf>,
+    #[command(flatten)]
+    columns: Columns,
     #[command(flatten)]
     reading: Reading,
     /// Weights of comparisons for linking, as `throughline estimate` writes them
@@ -247,13 +244,6 @@ fn day(flag: &str, value: Option<&String>) -> Result<Option<String>> {
 }
 
 fn settings_of(arguments: &Arguments, weights: &Weights) -> Result<Settings> {
-    let columns = match &arguments.map_file {
-        Some(path) => {
-            let toml = std::fs::read_to_string(path).map_err(|error| Error::io(path, error))?;
-            ColumnMap::from_toml(&toml)?
-        }
-        None => ColumnMap::parse(&arguments.map)?,
-    };
     if let Some(per_day) = arguments.per_day
         && !(per_day.is_finite() && per_day > 0.0)
     {
@@ -266,9 +256,9 @@ fn settings_of(arguments: &Arguments, weights: &Weights) -> Result<Settings> {
     Ok(Settings {
         program: env!("CARGO_PKG_VERSION").into(),
         model: ModelUsed { name: manifest.name, version: manifest.version, files: manifest.files },
-        link_weights: settings::sum(&weights),
+        link_weights: digest::sha256(&weights),
         link: arguments.link.as_deref().map(beside_file).transpose()?,
-        columns,
+        columns: arguments.columns.map()?,
         selection: Selection {
             closed_only: arguments.closed_only,
             recorded_as: arguments.recorded_as.clone(),

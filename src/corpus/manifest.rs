@@ -6,14 +6,13 @@
 //! counted anew.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Write as _;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
 use super::check;
 use super::split::{SplitSpec, by_author};
+use crate::digest;
 use crate::error::{Error, ErrorKind, Result};
 
 /// The name of the file.
@@ -225,12 +224,7 @@ fn files(folder: &Path) -> Result<BTreeMap<String, FileEntry>> {
             Some("csv") => Some(csv::Reader::from_reader(&bytes[..]).records().count()),
             _ => None,
         };
-        let mut sha256 = String::new();
-        for byte in Sha256::digest(&bytes) {
-            // Writing to a string cannot fail.
-            let _ = write!(sha256, "{byte:02x}");
-        }
-        files.insert(name, FileEntry { rows, sha256 });
+        files.insert(name, FileEntry { rows, sha256: digest::sha256(&bytes) });
     }
     Ok(files)
 }

@@ -14,10 +14,10 @@ use std::sync::Arc;
 
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
 use super::stored::StoredWeights;
 use super::{FastNetwork, ModelConfig, Network, OwnConfig};
+use crate::digest::sha256;
 use crate::engine;
 use crate::error::{Error, ErrorKind, Result};
 use crate::nn::encoder::EncoderConfig;
@@ -73,11 +73,6 @@ pub struct Files {
     /// Where they come from, for messages.
     origin: String,
     files: BTreeMap<String, Arc<Cow<'static, [u8]>>>,
-}
-
-/// SHA-256 as lower-case hexadecimal digits.
-pub fn sha256(data: &[u8]) -> String {
-    Sha256::digest(data).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 pub(super) fn model_error(message: impl Into<String>) -> Error {

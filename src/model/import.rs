@@ -20,9 +20,10 @@ use serde_json::Value;
 
 use super::ModelConfig;
 use super::folder::{
-    BASE, CONFIG, Files, MANIFEST, MEMBERS, Precision, TOKENISER, WEIGHTS, model_error, plain_name, sha256,
-    to_f32, to_json, to_safetensors, write_atomically,
+    BASE, CONFIG, Files, MANIFEST, MEMBERS, Precision, TOKENISER, WEIGHTS, model_error, plain_name, to_f32,
+    to_json, to_safetensors, write_atomically,
 };
+use crate::digest::sha256;
 use crate::error::{Error, ErrorKind, Result};
 use crate::nn::encoder::{self, EncoderConfig};
 use crate::nn::params::Array;

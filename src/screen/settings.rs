@@ -7,9 +7,9 @@ use std::io::{BufReader, Read};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
 use super::Selection;
+use crate::digest::{self, Sum};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::EngineKind;
 use crate::report::read::ColumnMap;
@@ -97,26 +97,17 @@ impl InputFile {
 /// When it cannot be read.
 pub fn sum_of(path: &Path) -> Result<(u64, String)> {
     let mut file = BufReader::new(File::open(path).map_err(|error| Error::io(path, error))?);
-    let mut sum = Sha256::new();
+    let mut sum = Sum::default();
     let mut buffer = vec![0; 1 << 16];
     let mut bytes = 0;
     loop {
         let count = file.read(&mut buffer).map_err(|error| Error::io(path, error))?;
         if count == 0 {
-            return Ok((bytes, hex(&sum.finalize())));
+            return Ok((bytes, sum.finish()));
         }
         sum.update(&buffer[..count]);
         bytes += count as u64;
     }
-}
-
-/// SHA-256 of bytes, as lower-case digits.
-pub fn sum(bytes: &[u8]) -> String {
-    hex(&Sha256::digest(bytes))
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// A run as it was started.
@@ -139,7 +130,7 @@ impl Start {
     /// The run's name: the same for the same input, model and settings.
     pub fn run_id(&self) -> String {
         let text: String = self.flat().iter().map(|(name, value)| format!("{name}={value}\n")).collect();
-        sum(text.as_bytes()).chars().take(16).collect()
+        digest::sha256(text.as_bytes()).chars().take(16).collect()
     }
 
     /// Every value by its place; where files lie is left out.

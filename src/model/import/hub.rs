@@ -33,7 +33,8 @@ mod fetching {
 
     use hf_hub::{HFClientBuilder, HFClientSync, HFError, HFRepositorySync, RepoTypeModel};
 
-    use super::super::{Files, Limits, PARTS, model_error, sha256};
+    use super::super::{Files, Limits, PARTS, model_error};
+    use crate::digest::sha256;
     use crate::error::{Error, Result};
 
     /// How a hub is reached; what is not set is found in the environment.
