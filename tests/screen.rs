@@ -488,3 +488,18 @@ fn the_first_ten_rows_of_the_test_split_hold_at_least_nine_hidden_reports() {
     let hits = ranked.iter().take(10).filter(hidden).count();
     assert!(hits >= 9, "{hits} of 10");
 }
+
+#[test]
+fn an_export_of_marked_up_reports_holds_plain_text() {
+    let folder = tempfile::tempdir().unwrap();
+    let (marked, export) = (folder.path().join("marked.jsonl"), folder.path().join("export.csv"));
+    let text_of = |words: &str| format!("{{\"id\": \"R1\", \"text\": \"{words}\"}}\n");
+    std::fs::write(
+        &marked,
+        text_of("Her ex [[@person.suspect:Dan]] [[loitering:sat outside in the Golf]] again."),
+    )
+    .unwrap();
+    run(&["generate", "export", text(&marked), "--seed", "1", "--out", text(&export)]).expect(0);
+    let rows = table(&export);
+    assert_eq!(rows[0]["MO Text"], "Her ex Dan sat outside in the Golf again.");
+}

@@ -11,10 +11,10 @@ use crate::corpus::cards::Deck;
 use crate::corpus::cards::axes::Axes;
 use crate::corpus::export;
 use crate::corpus::gazetteer::Gazetteer;
-use crate::corpus::load;
+use crate::corpus::{load, load_foreign};
 use crate::error::{Error, ErrorKind, Result};
 use crate::features::FeaturesLine;
-use crate::report::read::{ReadOptions, open};
+use crate::report::Report;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
@@ -104,14 +104,9 @@ pub(super) struct ExportArguments {
 
 fn exported(arguments: &ExportArguments) -> Result<ExitStatus> {
     let gazetteer = Gazetteer::load(&arguments.gazetteer)?;
-    let mut reports = Vec::new();
-    for path in &arguments.files {
-        for record in open(path, &ReadOptions::default())? {
-            let report =
-                record.map_err(|why| Error::new(ErrorKind::Data, format!("{}: {why}", path.display())));
-            reports.push(report?);
-        }
-    }
+    // The corpus's reader takes markup out of the texts.
+    let dataset = load_foreign(&arguments.files)?;
+    let reports: Vec<Report> = dataset.examples.into_iter().map(|example| example.report).collect();
     let rows = arguments.rows.unwrap_or(reports.len());
     let path = &arguments.out;
     let file = std::fs::File::create(path).map_err(|error| Error::io(path, error))?;
