@@ -23,7 +23,7 @@ use crate::link::{Scorer, cluster, estimate};
 const WORD_LEAST: usize = 3;
 
 /// The least pairwise precision of a merge rule that is chosen.
-const PRECISION_LEAST: f64 = 0.95;
+const PRECISION_LEAST: f64 = 0.96;
 
 /// Estimate m, u and shares of the comparisons of linking.
 #[derive(Debug, Args)]
