@@ -161,7 +161,9 @@ fn encoder(
         // Nothing is timed: no text is to be read twice within a measurement.
         return json!({"vectors": vectors.len()});
     }
-    measure(texts, |texts| encode(&network, texts), &format!("{engine} {}", network.engine().path().name()))
+    let length = |text: &str| cut(network.tokeniser().encode(text).expect("tokens")).len() + 2;
+    let name = format!("{engine} {}", network.engine().path().name());
+    measure(texts, |texts| encode(&network, texts), length, &name)
 }
 
 fn whole(model: &str, engine: &str, texts: &[String]) -> serde_json::Value {
@@ -173,24 +175,26 @@ fn whole(model: &str, engine: &str, texts: &[String]) -> serde_json::Value {
     let files = Files::from_folder(FilePath::new(model)).expect("a model folder");
     let options = AssessOptions { engine: engine_kind, ..AssessOptions::default() };
     let assessor = Assessor::from_files(&files, options).expect("a model");
-    let count = |texts: &[&str]| -> usize {
-        texts.iter().map(|t| assessor.tokeniser().encode(t).expect("tokens").len() + 2).sum()
-    };
+    let length = |text: &str| assessor.tokeniser().encode(text).expect("tokens").len() + 2;
     let run = |texts: &[&str]| {
         let reports: Vec<Report> =
             texts.iter().enumerate().map(|(i, t)| Report::new(i.to_string(), *t)).collect();
         black_box(assessor.assess_all(&reports).expect("assessments"));
         0
     };
-    let mut answer = measure(texts, run, engine);
-    let all: Vec<&str> = texts.iter().map(String::as_str).collect();
-    answer["tokens"] = count(&all).into();
+    let mut answer = measure(texts, run, length, engine);
+    answer["tokens"] = texts.iter().map(|text| length(text)).sum::<usize>().into();
     answer
 }
 
 /// The texts are split among the ways of reading, so that none is read twice:
 /// a tenth one by one, a tenth by 8, a fifth by 32, the rest as a whole file.
-fn measure(texts: &[String], run: impl Fn(&[&str]) -> usize, name: &str) -> serde_json::Value {
+fn measure(
+    texts: &[String],
+    run: impl Fn(&[&str]) -> usize,
+    length: impl Fn(&str) -> usize,
+    name: &str,
+) -> serde_json::Value {
     let all: Vec<&str> = texts.iter().map(String::as_str).collect();
     let (warm, all) = all.split_at(8);
     run(warm);
@@ -212,13 +216,23 @@ fn measure(texts: &[String], run: impl Fn(&[&str]) -> usize, name: &str) -> serd
     let (whole, tokens, seconds) = by(file, file.len().max(1));
     let total: f64 = single.iter().sum();
     let one = single.len() as f64 / total * 1e3;
-    single.sort_by(f64::total_cmp);
-    let at = |share: f64| single[((single.len() - 1) as f64 * share).round() as usize];
+    // Texts of about 160 tokens, their time scaled to 160.
+    let mut of_160: Vec<f64> = all[..parts[0]]
+        .iter()
+        .zip(&single)
+        .map(|(text, ms)| (length(text), ms))
+        .filter(|(length, _)| (120..=200).contains(length))
+        .map(|(length, ms)| ms * 160.0 / length as f64)
+        .collect();
+    let at = |sorted: &mut Vec<f64>, share: f64| {
+        sorted.sort_by(f64::total_cmp);
+        sorted.get((sorted.len().saturating_sub(1) as f64 * share).round() as usize).copied()
+    };
     json!({
         "what": name, "threads": rayon::current_num_threads(),
         "texts": file.len(), "tokens": tokens, "seconds": seconds,
         "texts_per_s": {"1": one, "8": eight, "32": thirty_two, "file": whole},
-        "single_ms": {"p50": at(0.5), "p95": at(0.95)},
+        "single_ms": {"p50": at(&mut single, 0.5), "p95": at(&mut single, 0.95), "of_160": at(&mut of_160, 0.5)},
     })
 }
 

@@ -33,8 +33,12 @@ pub(super) fn own_recall(found: &Found) -> Option<String> {
         )
     };
     (n > 0).then(|| {
+        let apart = match n {
+            1 => "1 report was recorded as stalking already and is not ranked".to_owned(),
+            n => format!("{n} reports were recorded as stalking already and are not ranked"),
+        };
         format!(
-            "{n} reports were recorded as stalking already and are not ranked. By its text alone, the program flags {} of them for review, and {} for review or as possible: recall on the force's own records.",
+            "{apart}. By its text alone, the program flags {} of them for review, and {} for review or as possible: recall on the force's own records.",
             share(review),
             share(review + possible)
         )
