@@ -257,7 +257,7 @@ fn peak() -> serde_json::Value {
                 let start = Instant::now();
                 rayon::broadcast(|_| {
                     let mut rows = Quantised::default();
-                    rows.fill(Path::best(), &x, k, n, k);
+                    rows.fill(Path::best(), &x, k, n, k, &[]);
                     let mut out = vec![0.0; n * o];
                     for _ in 0..TIMES {
                         let input = match precision {

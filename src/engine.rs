@@ -10,8 +10,9 @@
 //!   in the cache and no large matrix is written in between.
 //! - Nothing is allocated during a pass: buffers are kept and used again.
 //! - Products may be in int8 ([`Precision::Int8`]), weights with a scale for
-//!   each output and activations with a scale for each row. Attention, layer
-//!   norms, and the heads' last layers stay in float32.
+//!   each output and activations with a scale for each row, and factors that
+//!   even out large columns where the model has them. Attention, layer norms,
+//!   and the heads' last layers stay in float32.
 //!
 //! Answers of a text do not depend on the texts beside it, nor on the number
 //! of threads: every row is summed in the same order wherever it stands. They

@@ -207,6 +207,26 @@ impl Network {
         Ok((states().map_err(tensor_error)?, self.encoder.hidden_size))
     }
 
+    /// Reads texts for nothing but what [`encoder::observed`] shows.
+    ///
+    /// # Errors
+    ///
+    /// When tensor arithmetic or `observe` fails.
+    pub(crate) fn observe(
+        &self,
+        texts: &[Tokens],
+        observe: &mut dyn FnMut(&str, &Tensor) -> candle_core::Result<()>,
+    ) -> Result<()> {
+        for texts in texts.chunks(8) {
+            let batch = self.batch(&texts.iter().collect::<Vec<_>>());
+            let (ids, local) = batch.vocabulary();
+            let words = self.params.gather_words(&ids).map_err(tensor_error)?;
+            encoder::observed(&self.params, &self.encoder, &batch, &words, &local, Mode::Eval, observe)
+                .map_err(tensor_error)?;
+        }
+        Ok(())
+    }
+
     fn batch(&self, texts: &[&Tokens]) -> Batch {
         let inputs: Vec<TextInput<'_>> =
             texts.iter().map(|t| TextInput { ids: &t.ids, features: &t.features }).collect();

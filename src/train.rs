@@ -13,6 +13,7 @@ mod learning;
 mod losses;
 pub mod settings;
 pub mod targets;
+mod whole;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -127,6 +128,9 @@ pub const SETTINGS: &str = "settings.toml";
 pub const LOG: &str = "log.jsonl";
 /// Steps from one addition to the average of the weights to the next.
 const AVERAGE_EVERY: u64 = 5;
+
+/// Most training reports on which the sizes of inputs are found.
+const OBSERVED: usize = 400;
 
 /// File of the best weights so far.
 pub const BEST: &str = "best.safetensors";
@@ -519,8 +523,8 @@ impl Trainer {
         Ok(Validation { stalking_ap, indicators_ap, harm_ap, score, is_best })
     }
 
-    /// Ends the run: loads the best weights as they will be shipped (float16),
-    /// calibrates them on the validation reports, and writes the model folder
+    /// Ends the run: loads the best weights as they will be shipped (rounded to
+    /// what int8 holds, in float16), calibrates them on the validation reports, and writes the model folder
     /// `out/model`. Returns its path.
     ///
     /// # Errors
@@ -531,7 +535,8 @@ impl Trainer {
         let best = self.out.join(BEST);
         let data = std::fs::read(&best)
             .map_err(|error| Error::io(&best, error).hint("let the run finish at least one epoch"))?;
-        let mut weights = folder::from_safetensors(&data)?;
+        let weights = folder::from_safetensors(&data)?;
+        let mut weights = whole::round(&self.network, weights, &self.texts_to_observe()?)?;
         if let Some(lexical) = self.lexical(&weights)? {
             weights.extend(lexical.to_arrays());
         }
@@ -577,6 +582,17 @@ impl Trainer {
 }
 
 impl Trainer {
+    /// Training reports, spread over all of them, on which the sizes of inputs
+    /// are found.
+    fn texts_to_observe(&self) -> Result<Vec<Tokens>> {
+        let step = self.train.len().div_ceil(OBSERVED).max(1);
+        let texts = self.train.iter().step_by(step).map(|&i| {
+            let as_written = (Recase::Keep, false);
+            Ok(item(&self.dataset.examples[i], &self.network.tokeniser, as_written)?.map(|item| item.tokens))
+        });
+        Ok(texts.collect::<Result<Vec<_>>>()?.into_iter().flatten().collect())
+    }
+
     /// Fits the lexical path to the training reports, and weighs it against the
     /// encoder with these weights on the validation reports.
     fn lexical(&self, weights: &BTreeMap<String, Array>) -> Result<Option<Lexical>> {

@@ -3,9 +3,11 @@
 
 use std::path::Path;
 
+use throughline::assess::{AssessOptions, Assessor};
 use throughline::engine::Precision;
-use throughline::model::Reading;
 use throughline::model::folder::Files;
+use throughline::model::{EngineKind, Reading};
+use throughline::report::Report;
 use throughline::text::{Tokeniser, Tokens};
 
 use crate::util::{project, run, sample};
@@ -86,6 +88,40 @@ fn int8_readings_lean_as_those_in_float32() {
     let mean: f32 =
         got.iter().zip(&want).map(|(g, w)| (g.leaning() - w.leaning()).abs()).sum::<f32>() / got.len() as f32;
     assert!(mean < 0.15, "mean shift of the log odds {mean}");
+}
+
+#[test]
+fn int8_changes_the_state_of_one_report_in_two_hundred_at_most() {
+    let authors = ["A03", "A16", "A38"].map(|a| project("datasets/throughline-1").join(format!("{a}.jsonl")));
+    let reports: Vec<Report> = throughline::corpus::load(&authors)
+        .unwrap()
+        .examples
+        .into_iter()
+        .map(|example| Report::new(example.report.id, example.report.text))
+        .collect();
+    assert!(reports.len() > 250);
+    let [float, int8] = [EngineKind::Float32, EngineKind::Int8].map(|engine| {
+        let assessor = Assessor::embedded(AssessOptions { engine, ..AssessOptions::default() }).unwrap();
+        assessor.assess_all(&reports).unwrap()
+    });
+    let changed = float.iter().zip(&int8).filter(|(a, b)| a.state != b.state).count();
+    assert!(changed * 200 <= reports.len(), "{changed} of {}", reports.len());
+}
+
+#[test]
+fn the_shipped_weights_are_what_int8_holds() {
+    let weights = Files::from_folder(Path::new(&project("models/default"))).unwrap().weights().unwrap();
+    let mut rows = 0;
+    for layer in 0..6 {
+        let array = &weights[&format!("encoder.layer.{layer}.output.dense.weight")];
+        for row in array.data.chunks_exact(array.shape[1]) {
+            let step = row.iter().fold(0f32, |most, w| most.max(w.abs())) / 127.0;
+            // Float16 moves a value by 1 part in 2,048.
+            assert!(row.iter().all(|w| (w / step - (w / step).round()).abs() < 0.13));
+            rows += 1;
+        }
+    }
+    assert_eq!(rows, 6 * 384);
 }
 
 #[test]

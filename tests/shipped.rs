@@ -79,3 +79,27 @@ fn the_sample_is_sorted_sensibly() {
     let (likely, none) = (mean(p("likely")), mean(p("none")));
     assert!(likely > none + 0.4, "likely {likely}, none {none}");
 }
+
+#[test]
+fn failures_are_quoted_from_reports_that_the_evaluation_lists() {
+    let page = std::fs::read_to_string(project("models/default/FAILURES.md")).unwrap();
+    let metrics = std::fs::read(project("models/default/reports/later/metrics.json")).unwrap();
+    let metrics: serde_json::Value = serde_json::from_slice(&metrics).unwrap();
+    let (missed, raised) = page.split_once("## Raised wrongly").unwrap();
+    let mut rows = 0;
+    for (part, list) in [(missed, "missed"), (raised, "raised_wrongly")] {
+        let listed: Vec<&str> =
+            metrics[list].as_array().unwrap().iter().map(|one| one["id"].as_str().unwrap()).collect();
+        for row in part.lines().filter(|line| line.starts_with("| A")) {
+            let cells: Vec<&str> = row.split('|').map(str::trim).collect();
+            let (id, words) = (cells[1], cells[2].trim_matches('"'));
+            assert!(listed.contains(&id), "{id} is not in {list}");
+            let author = project("datasets/throughline-1").join(format!("{}.jsonl", &id[..3]));
+            let examples = throughline::corpus::load(&[author]).unwrap().examples;
+            let example = examples.iter().find(|example| example.report.id == id).unwrap();
+            assert!(example.report.text.contains(words), "{id} does not say {words}");
+            rows += 1;
+        }
+    }
+    assert!(rows >= 10);
+}

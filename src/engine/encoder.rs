@@ -16,9 +16,9 @@ use super::path::Path;
 use super::rows::{self, After};
 use super::weights::Source;
 use super::{Pool, Work};
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 use crate::nn::batch::Batch;
-use crate::nn::encoder::EncoderConfig;
+use crate::nn::encoder::{EncoderConfig, factors_name};
 
 /// Most rows of a block: the widest intermediate result of a block and a share
 /// of the weights fit the second cache together.
@@ -82,20 +82,22 @@ impl Norm {
     }
 }
 
-/// The linear layers `{prefix}{part}` of the same input as one matrix.
+/// The linear layers of these names and numbers of outputs, which have the same
+/// input, as one matrix.
 pub fn read_matrix(
     source: &dyn Source,
     path: Path,
     precision: Precision,
     parts: &[(String, usize)],
     inputs: usize,
+    factors: &[f32],
 ) -> Result<Matrix> {
     let (mut w, mut b) = (Vec::new(), Vec::new());
     for (name, outputs) in parts {
         w.append(&mut source.floats(&format!("{name}.weight"), &[*outputs, inputs])?);
         b.append(&mut source.floats(&format!("{name}.bias"), &[*outputs])?);
     }
-    Ok(Matrix::new(path, precision, &w, &b))
+    Ok(Matrix::with_factors(path, precision, &w, &b, factors))
 }
 
 impl Layer {
@@ -108,17 +110,23 @@ impl Layer {
     ) -> Result<Self> {
         let (d, f) = (config.hidden_size, config.intermediate_size);
         let name = |part: &str| format!("encoder.layer.{layer}.{part}");
-        let matrix = |parts: &[&str], outputs: usize, inputs: usize| {
+        let matrix = |of: &str, parts: &[&str], outputs: usize, inputs: usize| {
             let parts: Vec<(String, usize)> = parts.iter().map(|p| (name(p), outputs)).collect();
-            read_matrix(source, path, precision, &parts, inputs)
+            let factors = source.optional(&factors_name(&name(of)), &[inputs])?.unwrap_or_default();
+            let good = |f: &f32| f.is_normal() && *f > 0.0;
+            if !factors.iter().all(good) {
+                let message = format!("{} holds a value that is no positive number", factors_name(&name(of)));
+                return Err(Error::new(ErrorKind::Model, message));
+            }
+            read_matrix(source, path, precision, &parts, inputs, &factors)
         };
         let query_key_value = ["attention.self.query", "attention.self.key", "attention.self.value"];
         Ok(Self {
-            project: matrix(&query_key_value, d, d)?,
-            attention_output: matrix(&["attention.output.dense"], d, d)?,
+            project: matrix("attention.self", &query_key_value, d, d)?,
+            attention_output: matrix("attention.output", &["attention.output.dense"], d, d)?,
             attention_norm: Norm::read(source, &name("attention.output.LayerNorm"), d)?,
-            intermediate: matrix(&["intermediate.dense"], f, d)?,
-            output: matrix(&["output.dense"], d, f)?,
+            intermediate: matrix("intermediate", &["intermediate.dense"], f, d)?,
+            output: matrix("output", &["output.dense"], d, f)?,
             output_norm: Norm::read(source, &name("output.LayerNorm"), d)?,
         })
     }

@@ -110,7 +110,7 @@ impl Heads {
         let name = |part: &str| format!("heads.{part}");
         let matrix = |parts: &[(&str, usize)], inputs: usize| {
             let parts: Vec<(String, usize)> = parts.iter().map(|(p, o)| (name(p), *o)).collect();
-            read_matrix(source, path, Precision::Float32, &parts, inputs)
+            read_matrix(source, path, Precision::Float32, &parts, inputs, &[])
         };
 
         // The entity layer reads hidden state and features; they are taken

@@ -7,6 +7,11 @@
 //! `x = s (q − z)` and `w = t p`, both `q` and `p` whole numbers,
 //! `x · w = s t (Σ q p − z Σ p)`.
 //!
+//! Where a few columns of the activations are far larger than the others, the
+//! others lose their precision to them. A matrix may therefore have a factor
+//! for each input: inputs are multiplied with it before they are quantised, and
+//! the weights of that column divided by it (SmoothQuant; Xiao and others 2023).
+//!
 //! Dimension key: `n` rows, `k` inner width, `o` outputs.
 
 use std::ops::Range;
@@ -33,6 +38,9 @@ pub struct Matrix {
     outputs: usize,
     /// Filled up with zeros to whole panels.
     bias: Vec<f32>,
+    /// In int8, what each input is multiplied with before it is quantised;
+    /// empty stands for ones.
+    factors: Vec<f32>,
     weights: Weights,
 }
 
@@ -66,6 +74,8 @@ pub struct Quantised {
     step: usize,
     data: Vec<i8>,
     rows: Vec<RowScale>,
+    /// One row, multiplied with its factors.
+    scaled: Vec<f32>,
 }
 
 /// What the whole numbers of a row stand for.
@@ -80,14 +90,17 @@ pub(super) struct RowScale {
 }
 
 impl Quantised {
-    /// Quantises `n` rows of width `k` that lie `step` apart in `x`.
-    pub fn fill(&mut self, path: Path, x: &[f32], step: usize, n: usize, k: usize) {
+    /// Quantises `n` rows of width `k` that lie `step` apart in `x`, each value
+    /// multiplied with its column's factor first; no factors stand for ones.
+    pub fn fill(&mut self, path: Path, x: &[f32], step: usize, n: usize, k: usize, factors: &[f32]) {
         self.step = k.next_multiple_of(GROUP);
         let need = n * self.step;
         if self.data.len() < need {
             self.data.resize(need, 0);
         }
         self.rows.resize(n, RowScale::default());
+        self.scaled.resize(factors.len(), 0.0);
+        let scaled = &mut self.scaled;
         path.run(
             #[inline(always)]
             |fused| {
@@ -96,7 +109,14 @@ impl Quantised {
                 {
                     let (out, rest) = out.split_at_mut(k);
                     rest.fill(0);
-                    *row = rows::quantise(fused, &x[r * step..r * step + k], out);
+                    let mut x = &x[r * step..r * step + k];
+                    if !factors.is_empty() {
+                        for ((to, x), factor) in scaled.iter_mut().zip(x).zip(factors) {
+                            *to = x * factor;
+                        }
+                        x = scaled;
+                    }
+                    *row = rows::quantise(fused, x, out);
                 }
             },
         );
@@ -114,17 +134,37 @@ impl Matrix {
     ///
     /// When the lengths do not fit or the machine cannot take `path`.
     pub fn new(path: Path, precision: Precision, w: &[f32], b: &[f32]) -> Self {
+        Self::with_factors(path, precision, w, b, &[])
+    }
+
+    /// [`Matrix::new`] with a factor for each input (k), or none, which int8
+    /// takes heed of and float32 has no need for. The product is the same.
+    ///
+    /// # Panics
+    ///
+    /// As [`Matrix::new`], and when there are neither `k` factors nor none.
+    pub fn with_factors(path: Path, precision: Precision, w: &[f32], b: &[f32], factors: &[f32]) -> Self {
         assert!(path.available(), "path {} on this machine", path.name());
         let outputs = b.len();
         assert!(outputs > 0 && w.len().is_multiple_of(outputs), "weights of a matrix");
         let inputs = w.len() / outputs;
         let mut bias = b.to_vec();
         bias.resize(panels(outputs) * COLUMNS, 0.0);
+        assert!(factors.is_empty() || factors.len() == inputs, "factors of a matrix");
         let weights = match precision {
             Precision::Float32 => pack_float(w, inputs, outputs),
-            Precision::Int8 => pack_int8(path, w, inputs, outputs),
+            Precision::Int8 if factors.is_empty() => pack_int8(path, w, inputs, outputs),
+            Precision::Int8 => {
+                let mut w = w.to_vec();
+                for row in w.chunks_exact_mut(inputs) {
+                    for (w, factor) in row.iter_mut().zip(factors) {
+                        *w /= factor;
+                    }
+                }
+                pack_int8(path, &w, inputs, outputs)
+            }
         };
-        Self { path, inputs, outputs, bias, weights }
+        Self { path, inputs, outputs, bias, factors: factors.to_vec(), weights }
     }
 
     /// Inner width.
@@ -162,7 +202,7 @@ impl Matrix {
         match self.is_int8() {
             false => self.multiply(Input::Float { data: x, step: x_step }, n, after, out, step),
             true => {
-                scratch.fill(self.path, x, x_step, n, self.inputs);
+                scratch.fill(self.path, x, x_step, n, self.inputs, &self.factors);
                 self.multiply(Input::Int8(scratch), n, after, out, step);
             }
         }
@@ -338,6 +378,31 @@ mod tests {
                     assert!(worst < tolerance, "{path:?} {precision:?} GELU ({n}, {k}, {o}): {worst}");
                 }
             }
+        }
+    }
+
+    #[test]
+    fn factors_change_no_product_and_save_the_small_columns_from_the_large() {
+        let (n, k, o) = (9, 64, 40);
+        let (mut x, w, b) = (random(n * k, "x"), random(o * k, "w"), random(o, "b"));
+        // Two columns a hundred times as large as the others.
+        for row in x.chunks_exact_mut(k) {
+            row[5] *= 100.0;
+            row[40] *= 100.0;
+        }
+        let mut factors = vec![1.0; k];
+        (factors[5], factors[40]) = (0.125, 0.125);
+        let want = kernels::linear(&x, &w, &b, n, k, o);
+        for path in Path::ALL.into_iter().filter(|p| p.available()) {
+            let worst = |precision, factors: &[f32]| {
+                let matrix = Matrix::with_factors(path, precision, &w, &b, factors);
+                let mut out = vec![0.0; n * o];
+                matrix.apply(&x, k, n, &mut Quantised::default(), After::Nothing, &mut out, o);
+                gap(&out, &want)
+            };
+            assert!(worst(Precision::Float32, &factors) < 1e-5, "{path:?}");
+            let (with, without) = (worst(Precision::Int8, &factors), worst(Precision::Int8, &[]));
+            assert!(with < 0.6 * without, "{path:?}: {with} with factors, {without} without");
         }
     }
 

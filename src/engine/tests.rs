@@ -27,6 +27,10 @@ impl Source for Arrays {
         }
     }
 
+    fn optional(&self, name: &str, shape: &[usize]) -> Result<Option<Vec<f32>>> {
+        self.0.contains_key(name).then(|| self.floats(name, shape)).transpose()
+    }
+
     fn table(&self, name: &str, shape: &[usize]) -> Result<Table> {
         let bytes: Vec<u8> = self.floats(name, shape)?.iter().flat_map(|v| v.to_le_bytes()).collect();
         let range = 0..bytes.len();

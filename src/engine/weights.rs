@@ -102,6 +102,13 @@ pub trait Source: Sync {
     /// When it is missing or has another shape.
     fn floats(&self, name: &str, shape: &[usize]) -> Result<Vec<f32>>;
 
+    /// The values of a weight that a model may do without, row-major.
+    ///
+    /// # Errors
+    ///
+    /// When it is there and has another shape.
+    fn optional(&self, name: &str, shape: &[usize]) -> Result<Option<Vec<f32>>>;
+
     /// A large weight, left where it is.
     ///
     /// # Errors

@@ -95,6 +95,10 @@ impl Source for StoredWeights {
         Ok(values)
     }
 
+    fn optional(&self, name: &str, shape: &[usize]) -> Result<Option<Vec<f32>>> {
+        self.entries.contains_key(name).then(|| self.floats(name, shape)).transpose()
+    }
+
     fn table(&self, name: &str, shape: &[usize]) -> Result<Table> {
         let (entry, stored) = self.entry(name, shape)?;
         Ok(Table::new(Arc::clone(&self.bytes), entry.range.clone(), stored))

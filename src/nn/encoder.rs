@@ -180,6 +180,13 @@ pub fn layout(config: &EncoderConfig) -> Vec<Weight> {
     weights
 }
 
+/// Name of the factors of the inputs of the matrix `name` (k), by which the
+/// engine evens out large columns before it rounds them: a weight that a model
+/// may do without, and that this reference has no use for.
+pub fn factors_name(name: &str) -> String {
+    format!("{name}.input_factors")
+}
+
 /// Creates the encoder's variables: from `given` where it has them, else
 /// drawn with `rng`.
 ///
@@ -227,6 +234,25 @@ pub fn forward(
     local: &[u32],
     mode: Mode,
 ) -> Result<Tensor> {
+    observed(params, config, batch, words, local, mode, &mut |_, _| Ok(()))
+}
+
+/// [`forward`], which shows `observe` the input (n, d) of the matrices that read
+/// the output of a layer norm, with their name: `….attention.self` for query,
+/// key and value, `….intermediate`.
+///
+/// # Errors
+///
+/// As [`forward`], and what `observe` fails with.
+pub fn observed(
+    params: &Params,
+    config: &EncoderConfig,
+    batch: &Batch,
+    words: &Tensor,
+    local: &[u32],
+    mode: Mode,
+    observe: &mut dyn FnMut(&str, &Tensor) -> Result<()>,
+) -> Result<Tensor> {
     let n = batch.ids.len();
     let (eps, d) = (config.layer_norm_eps, config.hidden_size);
     let p = config.hidden_dropout_prob as f32;
@@ -244,6 +270,7 @@ pub fn forward(
     for layer in 0..config.num_hidden_layers {
         let name = format!("encoder.layer.{layer}");
         let place = 10 * (layer as u64 + 1);
+        observe(&format!("{name}.attention.self"), &x)?;
         let project = |part: &str| linear(params, &format!("{name}.attention.self.{part}"), &x);
         let (q, k, v) = (project("query")?, project("key")?, project("value")?);
         let (dropout, seed) = match mode {
@@ -259,6 +286,7 @@ pub fn forward(
         x = norm(params, &format!("{name}.attention.output.LayerNorm"), &(x + y)?, eps)?;
 
         // x = norm(x + feed-forward)
+        observe(&format!("{name}.intermediate"), &x)?;
         let y = linear(params, &format!("{name}.intermediate.dense"), &x)?; // (n, f)
         let y = linear(params, &format!("{name}.output.dense"), &ops::gelu(&y)?)?; // (n, d)
         let y = mode.dropout(&y, p, place + 3)?;
