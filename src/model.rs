@@ -198,9 +198,8 @@ impl Network {
                 format!("hidden states are given for one window of {most} tokens at most"),
             ));
         }
-        let (ids, local) = batch.vocabulary();
         let states = || {
-            let words = self.params.gather_words(&ids)?;
+            let (words, local) = self.words(&batch)?;
             let hidden = encoder::forward(&self.params, &self.encoder, &batch, &words, &local, Mode::Eval)?;
             ops::with_values(&hidden, <[f32]>::to_vec)
         };
@@ -219,12 +218,17 @@ impl Network {
     ) -> Result<()> {
         for texts in texts.chunks(8) {
             let batch = self.batch(&texts.iter().collect::<Vec<_>>());
-            let (ids, local) = batch.vocabulary();
-            let words = self.params.gather_words(&ids).map_err(tensor_error)?;
+            let (words, local) = self.words(&batch).map_err(tensor_error)?;
             encoder::observed(&self.params, &self.encoder, &batch, &words, &local, Mode::Eval, observe)
                 .map_err(tensor_error)?;
         }
         Ok(())
+    }
+
+    /// Embeddings of the batch's distinct tokens, and each row's place among them.
+    fn words(&self, batch: &Batch) -> candle_core::Result<(Tensor, Vec<u32>)> {
+        let (ids, local) = batch.vocabulary();
+        Ok((self.params.gather_words(&ids)?, local))
     }
 
     fn batch(&self, texts: &[&Tokens]) -> Batch {
@@ -262,8 +266,7 @@ impl Network {
 
     fn read_pass(&self, texts: &[&Tokens]) -> Result<Vec<Reading>> {
         let batch = self.batch(texts);
-        let (ids, local) = batch.vocabulary();
-        let words = self.params.gather_words(&ids).map_err(tensor_error)?;
+        let (words, local) = self.words(&batch).map_err(tensor_error)?;
         let outputs = self.forward(&batch, &words, &local, Mode::Eval)?;
         let mut readings = self.split(&batch, &outputs).map_err(tensor_error)?;
         if let Some(lexical) = &self.lexical {

@@ -524,8 +524,8 @@ impl Trainer {
     }
 
     /// Ends the run: loads the best weights as they will be shipped (rounded to
-    /// what int8 holds, in float16), calibrates them on the validation reports, and writes the model folder
-    /// `out/model`. Returns its path.
+    /// what int8 holds, in float16), calibrates them on the validation reports,
+    /// and writes the model folder `out/model`. Returns its path.
     ///
     /// # Errors
     ///
@@ -586,11 +586,8 @@ impl Trainer {
     /// are found.
     fn texts_to_observe(&self) -> Result<Vec<Tokens>> {
         let step = self.train.len().div_ceil(OBSERVED).max(1);
-        let texts = self.train.iter().step_by(step).map(|&i| {
-            let as_written = (Recase::Keep, false);
-            Ok(item(&self.dataset.examples[i], &self.network.tokeniser, as_written)?.map(|item| item.tokens))
-        });
-        Ok(texts.collect::<Result<Vec<_>>>()?.into_iter().flatten().collect())
+        let texts = self.train.iter().step_by(step);
+        texts.map(|&i| self.network.tokeniser.encode(&self.dataset.examples[i].report.text)).collect()
     }
 
     /// Fits the lexical path to the training reports, and weighs it against the

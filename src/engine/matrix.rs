@@ -109,18 +109,24 @@ impl Quantised {
                 {
                     let (out, rest) = out.split_at_mut(k);
                     rest.fill(0);
-                    let mut x = &x[r * step..r * step + k];
-                    if !factors.is_empty() {
-                        for ((to, x), factor) in scaled.iter_mut().zip(x).zip(factors) {
-                            *to = x * factor;
-                        }
-                        x = scaled;
-                    }
+                    let x = multiplied(&x[r * step..r * step + k], factors, scaled);
                     *row = rows::quantise(fused, x, out);
                 }
             },
         );
     }
+}
+
+/// `x` times its columns' factors, in `out`; `x` itself where there are none.
+#[inline(always)]
+fn multiplied<'a>(x: &'a [f32], factors: &[f32], out: &'a mut [f32]) -> &'a [f32] {
+    if factors.is_empty() {
+        return x;
+    }
+    for ((to, x), factor) in out.iter_mut().zip(x).zip(factors) {
+        *to = x * factor;
+    }
+    out
 }
 
 fn panels(outputs: usize) -> usize {
@@ -153,16 +159,7 @@ impl Matrix {
         assert!(factors.is_empty() || factors.len() == inputs, "factors of a matrix");
         let weights = match precision {
             Precision::Float32 => pack_float(w, inputs, outputs),
-            Precision::Int8 if factors.is_empty() => pack_int8(path, w, inputs, outputs),
-            Precision::Int8 => {
-                let mut w = w.to_vec();
-                for row in w.chunks_exact_mut(inputs) {
-                    for (w, factor) in row.iter_mut().zip(factors) {
-                        *w /= factor;
-                    }
-                }
-                pack_int8(path, &w, inputs, outputs)
-            }
+            Precision::Int8 => pack_int8(path, w, inputs, outputs, factors),
         };
         Self { path, inputs, outputs, bias, factors: factors.to_vec(), weights }
     }
@@ -314,14 +311,17 @@ fn pack_float(w: &[f32], k: usize, o: usize) -> Weights {
     Weights::Float(packed)
 }
 
-fn pack_int8(path: Path, w: &[f32], k: usize, o: usize) -> Weights {
+fn pack_int8(path: Path, w: &[f32], k: usize, o: usize, factors: &[f32]) -> Weights {
     let width = k.next_multiple_of(GROUP);
     // Outputs that fill up the last panel have weight 0, stored as 128.
     let mut packed = vec![128u8; panels(o) * width * COLUMNS];
     let mut sums = vec![0; panels(o) * COLUMNS];
     let mut scales = vec![0.0; panels(o) * COLUMNS];
     let mut whole = vec![0i8; width];
+    let inverses: Vec<f32> = factors.iter().map(|factor| factor.recip()).collect();
+    let mut divided = vec![0.0; inverses.len()];
     for (row, w) in w.chunks_exact(k).enumerate() {
+        let w = multiplied(w, &inverses, &mut divided);
         (scales[row], sums[row]) = path.run(
             #[inline(always)]
             |_| rows::quantise_weights(w, &mut whole[..k]),

@@ -17,6 +17,10 @@ use crate::rng::Rng;
 struct Arrays(BTreeMap<String, Array>);
 
 impl Source for Arrays {
+    fn has(&self, name: &str) -> bool {
+        self.0.contains_key(name)
+    }
+
     fn floats(&self, name: &str, shape: &[usize]) -> Result<Vec<f32>> {
         match self.0.get(name) {
             Some(array) if array.shape == shape => Ok(array.data.clone()),
@@ -25,10 +29,6 @@ impl Source for Arrays {
                 format!("{name}: wanted {shape:?}, got {:?}", other.map(|a| &a.shape)),
             )),
         }
-    }
-
-    fn optional(&self, name: &str, shape: &[usize]) -> Result<Option<Vec<f32>>> {
-        self.0.contains_key(name).then(|| self.floats(name, shape)).transpose()
     }
 
     fn table(&self, name: &str, shape: &[usize]) -> Result<Table> {

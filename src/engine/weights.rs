@@ -95,6 +95,9 @@ pub fn decode(bytes: &[u8], stored: Stored, out: &mut [f32]) {
 
 /// Weights by name.
 pub trait Source: Sync {
+    /// Whether there is a weight of this name.
+    fn has(&self, name: &str) -> bool;
+
     /// The values of a weight of this shape, row-major.
     ///
     /// # Errors
@@ -107,7 +110,9 @@ pub trait Source: Sync {
     /// # Errors
     ///
     /// When it is there and has another shape.
-    fn optional(&self, name: &str, shape: &[usize]) -> Result<Option<Vec<f32>>>;
+    fn optional(&self, name: &str, shape: &[usize]) -> Result<Option<Vec<f32>>> {
+        self.has(name).then(|| self.floats(name, shape)).transpose()
+    }
 
     /// A large weight, left where it is.
     ///

@@ -87,16 +87,16 @@ impl StoredWeights {
 }
 
 impl Source for StoredWeights {
+    fn has(&self, name: &str) -> bool {
+        self.entries.contains_key(name)
+    }
+
     fn floats(&self, name: &str, shape: &[usize]) -> Result<Vec<f32>> {
         let (entry, stored) = self.entry(name, shape)?;
         let bytes = self.bytes.get(entry.range.clone()).unwrap_or_default();
         let mut values = vec![0.0; shape.iter().product()];
         decode(bytes, stored, &mut values);
         Ok(values)
-    }
-
-    fn optional(&self, name: &str, shape: &[usize]) -> Result<Option<Vec<f32>>> {
-        self.entries.contains_key(name).then(|| self.floats(name, shape)).transpose()
     }
 
     fn table(&self, name: &str, shape: &[usize]) -> Result<Table> {

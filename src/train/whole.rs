@@ -45,7 +45,7 @@ pub(super) fn round(
             let parts: Vec<String> =
                 parts.iter().map(|part| format!("encoder.layer.{layer}.{part}.weight")).collect();
             let factors = match sizes.get(&of) {
-                Some(sizes) => factors(&columns(&weights, &parts, sizes.len())?, sizes),
+                Some(sizes) => factors(&columns(&mut weights, &parts, sizes.len())?, sizes),
                 None => Vec::new(),
             };
             for part in &parts {
@@ -72,18 +72,20 @@ fn find<'a>(weights: &'a mut BTreeMap<String, Array>, name: &str) -> Result<&'a 
         .ok_or_else(|| Error::new(ErrorKind::Internal, format!("weight {name} is missing from the run")))
 }
 
+/// Raises `largest` to the largest size in each column of `values`.
+fn raise(largest: &mut [f32], values: &[f32]) {
+    for row in values.chunks_exact(largest.len()) {
+        for (largest, value) in largest.iter_mut().zip(row) {
+            *largest = largest.max(value.abs());
+        }
+    }
+}
+
 /// The largest weight of each of `k` inputs over some matrices.
-fn columns(weights: &BTreeMap<String, Array>, parts: &[String], k: usize) -> Result<Vec<f32>> {
+fn columns(weights: &mut BTreeMap<String, Array>, parts: &[String], k: usize) -> Result<Vec<f32>> {
     let mut largest = vec![0f32; k];
     for part in parts {
-        let Some(array) = weights.get(part) else {
-            return Err(Error::new(ErrorKind::Internal, format!("weight {part} is missing from the run")));
-        };
-        for row in array.data.chunks_exact(k) {
-            for (largest, w) in largest.iter_mut().zip(row) {
-                *largest = largest.max(w.abs());
-            }
-        }
+        raise(&mut largest, &find(weights, part)?.data);
     }
     Ok(largest)
 }
@@ -123,13 +125,7 @@ fn input_sizes(network: &Network, texts: &[Tokens]) -> Result<BTreeMap<String, V
     network.observe(texts, &mut |name, x| {
         let d = x.dim(1)?;
         let largest = sizes.entry(name.to_owned()).or_insert_with(|| vec![0.0; d]);
-        ops::with_values(x, |values| {
-            for row in values.chunks_exact(d) {
-                for (largest, x) in largest.iter_mut().zip(row) {
-                    *largest = largest.max(x.abs());
-                }
-            }
-        })
+        ops::with_values(x, |values| raise(largest, values))
     })?;
     Ok(sizes)
 }
